@@ -1,0 +1,203 @@
+//! Builds LuaJIT and the C shim, and says how to link them.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio, exit};
+use std::{env, fs, io};
+
+/// Symbols of the C API, as patterns for a linker's version script.
+const EXPORTS: &str = "lua_*; luaL_*; luaopen_*; luaJIT_*;";
+
+fn main() -> io::Result<()> {
+    for path in ["build.rs", "shim/shim.c", "shim/shim.h"] {
+        println!("cargo::rerun-if-changed={path}");
+    }
+    // What luajit-src and its make read; cc names CC, CFLAGS and their like itself.
+    for var in [
+        "HOST_CC",
+        "STATIC_CC",
+        "TARGET_LD",
+        "TARGET_AR",
+        "TARGET_STRIP",
+        "MACOSX_DEPLOYMENT_TARGET",
+        "CL",
+    ] {
+        println!("cargo::rerun-if-env-changed={var}");
+    }
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    let msvc = cfg("ENV") == "msvc";
+    if !msvc {
+        require_tools();
+    }
+
+    set_flags(msvc);
+    let luajit = luajit_src::Build::new()
+        .lua52compat(feature("LUA52COMPAT"))
+        .debug(feature("ASSERTIONS"))
+        .try_build()
+        .unwrap_or_else(|e| fail(&format!("building LuaJIT failed: {e}")));
+    let (include, lib) = (luajit.include_dir(), luajit.lib_dir());
+
+    build_shim(include, msvc);
+    link(&luajit);
+    embed_jit_modules(&out.join("luajit-build/src/jit"), &out)?;
+
+    // For the build scripts of crates that depend on this one ...
+    println!("cargo::metadata=include={}", include.display());
+    println!("cargo::metadata=lib={}", lib.display());
+    println!("cargo::metadata=version={}", version(include)?);
+    println!("cargo::metadata=exports={EXPORTS}");
+    // ... and for this crate's tests.
+    println!("cargo::rustc-env=LUAJIT_INCLUDE_DIR={}", include.display());
+    println!("cargo::rustc-env=LUAJIT_LIB_DIR={}", lib.display());
+    Ok(())
+}
+
+/// Gives compilers the flags that `luajit-src` has no switches for, after the user's own.
+fn set_flags(msvc: bool) {
+    // cc and LuaJIT's make both read CFLAGS, and cl reads CL. Unwind tables are not
+    // every target's default; without them LuaJIT's make turns external unwinding off.
+    let (var, flags) = if msvc {
+        ("CL", "/DLUAJIT_ENABLE_CHECKHOOK")
+    } else {
+        ("CFLAGS", "-DLUAJIT_ENABLE_CHECKHOOK -funwind-tables")
+    };
+    let users = env::var(var).unwrap_or_default();
+    // SAFETY: no other thread runs at this point that could read the environment.
+    unsafe { env::set_var(var, format!("{users} {flags}").trim_start()) };
+
+    // Programs that run during the build: LuaJIT's make takes gcc, which is not everywhere.
+    let host = env::var("HOST").expect("cargo sets HOST");
+    let host_cc = cc::Build::new()
+        .host(&host)
+        .target(&host)
+        .try_get_compiler();
+    if let (None, Ok(tool)) = (env::var_os("DEFAULT_CC"), host_cc) {
+        // SAFETY: as above.
+        unsafe { env::set_var("DEFAULT_CC", tool.path()) };
+    }
+    // Lets make take part in cargo's job server and so compile in parallel.
+    if let Some(flags) = env::var_os("CARGO_MAKEFLAGS")
+        && !msvc
+    {
+        // SAFETY: as above.
+        unsafe { env::set_var("MAKEFLAGS", flags) };
+    }
+}
+
+fn build_shim(include: &Path, msvc: bool) {
+    let mut cc = cc::Build::new();
+    cc.file("shim/shim.c").include("shim").include(include);
+    cc.warnings(true).extra_warnings(!msvc);
+    if !msvc {
+        // Lua errors pass through the shim's frames.
+        cc.flag("-fexceptions").flag_if_supported("-std=gnu11");
+    }
+    cc.compile("luajit_shim");
+}
+
+fn link(luajit: &luajit_src::Artifacts) {
+    println!(
+        "cargo::rustc-link-search=native={}",
+        luajit.lib_dir().display()
+    );
+    for lib in luajit.libs() {
+        // Whole: a cdylib that exports the C API needs also what Rust code does not call.
+        println!("cargo::rustc-link-lib=static:+whole-archive={lib}");
+    }
+    if cfg("FAMILY").split(',').any(|f| f == "unix") {
+        println!("cargo::rustc-link-lib=m");
+    }
+    if matches!(cfg("OS").as_str(), "linux" | "android") {
+        println!("cargo::rustc-link-lib=dl");
+    }
+}
+
+/// Copies the Lua modules of `from` and writes the table that `src/jit_modules.rs` includes.
+fn embed_jit_modules(from: &Path, out: &Path) -> io::Result<()> {
+    let to = out.join("jit");
+    if to.exists() {
+        fs::remove_dir_all(&to)?; // a module that the last build had may be gone
+    }
+    fs::create_dir_all(&to)?;
+
+    let mut names = Vec::new();
+    for entry in fs::read_dir(from)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|e| e == "lua") {
+            let name = path.file_stem().expect("it has an extension").to_str();
+            let name = name.expect("LuaJIT's file names are ASCII").to_owned();
+            fs::copy(&path, to.join(format!("{name}.lua")))?;
+            names.push(name);
+        }
+    }
+    names.sort();
+    if !names.iter().any(|n| n == "vmdef") {
+        fail("the LuaJIT build made no jit/vmdef.lua");
+    }
+    let entries: String = names
+        .iter()
+        .map(|n| format!("    (\"jit.{n}\", include_str!(\"jit/{n}.lua\")),\n"))
+        .collect();
+    fs::write(out.join("jit_modules.rs"), format!("&[\n{entries}]\n"))
+}
+
+/// The version in the built `luajit.h`, such as `2.1.1700000000`.
+fn version(include: &Path) -> io::Result<String> {
+    let header = fs::read_to_string(include.join("luajit.h"))?;
+    let version = header
+        .split_once("\"LuaJIT ")
+        .and_then(|(_, rest)| rest.split_once('"'))
+        .map(|(version, _)| version.to_owned());
+    Ok(version.unwrap_or_else(|| fail("luajit.h names no version")))
+}
+
+/// Ends the build early, and with advice, where LuaJIT's own would end obscurely.
+fn require_tools() {
+    let host = env::var("HOST").unwrap_or_default();
+    // The choice that luajit-src makes.
+    let make = match host.as_str() {
+        "x86_64-unknown-dragonfly" | "x86_64-unknown-freebsd" => "gmake",
+        _ => "make",
+    };
+    if !runs(Path::new(make)) {
+        fail(&format!(
+            "`{make}` (GNU make) is needed to build LuaJIT and was not found. \
+             Debian and Ubuntu: apt install build-essential; Fedora: dnf install make gcc; \
+             macOS: xcode-select --install"
+        ));
+    }
+    let compiler = match cc::Build::new().try_get_compiler() {
+        Ok(tool) => tool.path().to_owned(),
+        Err(e) => fail(&format!("no C compiler for the target: {e}")),
+    };
+    if !runs(&compiler) {
+        fail(&format!(
+            "a C compiler is needed to build LuaJIT, and `{}` was not found. \
+             Debian and Ubuntu: apt install build-essential; Fedora: dnf install make gcc; \
+             macOS: xcode-select --install; or set CC",
+            compiler.display()
+        ));
+    }
+}
+
+fn runs(program: &Path) -> bool {
+    Command::new(program)
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok()
+}
+
+fn fail(message: &str) -> ! {
+    println!("cargo::error={message}");
+    exit(1)
+}
+
+fn cfg(name: &str) -> String {
+    env::var(format!("CARGO_CFG_TARGET_{name}")).unwrap_or_default()
+}
+
+fn feature(name: &str) -> bool {
+    env::var_os(format!("CARGO_FEATURE_{name}")).is_some()
+}

@@ -1,0 +1,307 @@
+#include "shim.h"
+#include "lauxlib.h"
+#include "lualib.h"
+
+/* -- Trampolines: Lua calls Rust ------------------------------------------ */
+
+static lupa_Dispatch dispatch;
+static lupa_HookEntry hook_entry;
+
+void lupa_set_entries(lupa_Dispatch d, lupa_HookEntry h)
+{
+  dispatch = d;
+  hook_entry = h;
+}
+
+/* No Rust frame is live here: dispatch() has returned. */
+static int raise(lua_State *L, int code)
+{
+  if (code == LUPA_DEAD)
+    return luaL_error(L, "not a live host object");
+  return lua_error(L);
+}
+
+#define TRAMPOLINE(name, event) \
+  static int name(lua_State *L) \
+  { \
+    int n = dispatch(L, event); \
+    return n >= 0 ? n : raise(L, n); \
+  }
+
+TRAMPOLINE(t_index, LUPA_INDEX)
+TRAMPOLINE(t_newindex, LUPA_NEWINDEX)
+TRAMPOLINE(t_call, LUPA_CALL)
+TRAMPOLINE(t_tostring, LUPA_TOSTRING)
+TRAMPOLINE(t_len, LUPA_LEN)
+TRAMPOLINE(t_eq, LUPA_EQ)
+TRAMPOLINE(t_lt, LUPA_LT)
+TRAMPOLINE(t_le, LUPA_LE)
+TRAMPOLINE(t_add, LUPA_ADD)
+TRAMPOLINE(t_sub, LUPA_SUB)
+TRAMPOLINE(t_mul, LUPA_MUL)
+TRAMPOLINE(t_div, LUPA_DIV)
+TRAMPOLINE(t_mod, LUPA_MOD)
+TRAMPOLINE(t_pow, LUPA_POW)
+TRAMPOLINE(t_unm, LUPA_UNM)
+TRAMPOLINE(t_concat, LUPA_CONCAT)
+TRAMPOLINE(t_gc, LUPA_GC)
+TRAMPOLINE(t_function, LUPA_FUNCTION)
+
+lua_CFunction lupa_trampoline(int event)
+{
+  static const lua_CFunction trampolines[LUPA_EVENTS] = {
+    t_index, t_newindex, t_call, t_tostring, t_len, t_eq, t_lt, t_le, t_add,
+    t_sub, t_mul, t_div, t_mod, t_pow, t_unm, t_concat, t_gc, t_function
+  };
+  return trampolines[event];
+}
+
+void lupa_hook(lua_State *L, lua_Debug *ar)
+{
+  (void)ar;
+  if (hook_entry(L) == LUPA_RAISE)
+    lua_error(L);
+}
+
+/* -- Message handler ------------------------------------------------------- */
+
+int lupa_message_handler(lua_State *L)
+{
+  lua_settop(L, 1);
+  luaL_traceback(L, L, NULL, 1);
+  lua_rawseti(L, LUA_REGISTRYINDEX, LUPA_KEY_TRACEBACK);
+  return 1;
+}
+
+/* -- Protected entries: Rust calls what can raise --------------------------- */
+
+int lupa_p_index(lua_State *L)
+{
+  lua_settop(L, 2);
+  lua_gettable(L, 1);
+  return 1;
+}
+
+int lupa_p_newindex(lua_State *L)
+{
+  lua_settop(L, 3);
+  lua_settable(L, 1);
+  return 0;
+}
+
+int lupa_p_next(lua_State *L)
+{
+  lua_settop(L, 2);
+  luaL_checktype(L, 1, LUA_TTABLE);
+  return lua_next(L, 1) ? 2 : 0;
+}
+
+int lupa_p_equal(lua_State *L)
+{
+  lua_pushboolean(L, lua_equal(L, 1, 2));
+  return 1;
+}
+
+int lupa_p_lessthan(lua_State *L)
+{
+  lua_pushboolean(L, lua_lessthan(L, 1, 2));
+  return 1;
+}
+
+int lupa_p_len(lua_State *L)
+{
+  if (lua_type(L, 1) != LUA_TTABLE && luaL_callmeta(L, 1, "__len")) {
+    if (lua_type(L, -1) != LUA_TNUMBER)
+      return luaL_error(L, "length is not a number");
+    return 1;
+  }
+  lua_pushnumber(L, (lua_Number)lua_objlen(L, 1));
+  return 1;
+}
+
+int lupa_p_tostring(lua_State *L)
+{
+  if (luaL_callmeta(L, 1, "__tostring")) {
+    if (!lua_isstring(L, -1))
+      return luaL_error(L, "'__tostring' must return a string");
+    lua_tolstring(L, -1, NULL);
+    return 1;
+  }
+  switch (lua_type(L, 1)) {
+  case LUA_TNUMBER:
+  case LUA_TSTRING:
+    lua_settop(L, 1);
+    lua_tolstring(L, 1, NULL);
+    break;
+  case LUA_TBOOLEAN:
+    lua_pushstring(L, lua_toboolean(L, 1) ? "true" : "false");
+    break;
+  case LUA_TNIL:
+    lua_pushstring(L, "nil");
+    break;
+  default:
+    lua_pushfstring(L, "%s: %p", luaL_typename(L, 1), lua_topointer(L, 1));
+  }
+  return 1;
+}
+
+int lupa_p_gc(lua_State *L)
+{
+  int what = (int)lua_tointeger(L, 1);
+  lua_pushinteger(L, lua_gc(L, what, (int)lua_tointeger(L, 2)));
+  return 1;
+}
+
+/* -- Guards on the debug library ------------------------------------------- */
+
+/* C functions, LuaJIT's own and ours, trust their stack slots and upvalues: with
+** debug.setlocal() and debug.setupvalue() on a C function, Lua code could make them
+** take one type for another.  These two stand before the originals, their first upvalue. */
+
+static int call_original(lua_State *L)
+{
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, 1);
+  lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+  return lua_gettop(L);
+}
+
+/* debug.setlocal([thread,] level, local, value) */
+static int guarded_setlocal(lua_State *L)
+{
+  lua_Debug ar;
+  lua_State *of = lua_tothread(L, 1);
+  int arg = of ? 1 : 0;
+  if (of == NULL)
+    of = L;
+  if (lua_isnumber(L, arg + 1) &&
+      lua_getstack(of, (int)lua_tointeger(L, arg + 1), &ar)) {
+    lua_getinfo(of, "S", &ar);
+    luaL_argcheck(L, ar.what[0] != 'C', arg + 1, "cannot change a C function's values");
+    luaL_checkany(L, arg + 3);
+    lua_settop(L, arg + 3);
+    if (of != L)
+      luaL_checkstack(of, 1, NULL);
+    lua_xmove(L, of, 1);
+    lua_pushstring(L, lua_setlocal(of, &ar, (int)luaL_checkinteger(L, arg + 2)));
+    return 1;
+  }
+  /* The original finds the words for what is wrong. */
+  return call_original(L);
+}
+
+/* debug.setupvalue(f, n, value) */
+static int guarded_setupvalue(lua_State *L)
+{
+  luaL_argcheck(L, !lua_iscfunction(L, 1), 1, "cannot change a C function's values");
+  return call_original(L);
+}
+
+static void guard(lua_State *L, const char *name, lua_CFunction function)
+{
+  lua_getfield(L, -1, name);
+  lua_pushcclosure(L, function, 1);
+  lua_setfield(L, -2, name);
+}
+
+static void open_debug(lua_State *L)
+{
+  lua_pushcfunction(L, luaopen_debug);
+  lua_pushstring(L, LUA_DBLIBNAME);
+  lua_call(L, 1, 1);
+  guard(L, "setlocal", guarded_setlocal);
+  guard(L, "setupvalue", guarded_setupvalue);
+  lua_pop(L, 1);
+}
+
+/* -- Standard libraries ------------------------------------------------------ */
+
+static void open_library(lua_State *L, lua_CFunction open, const char *name)
+{
+  lua_pushcfunction(L, open);
+  lua_pushstring(L, name);
+  lua_call(L, 1, 0);
+}
+
+static void forget_global(lua_State *L, const char *name)
+{
+  lua_pushnil(L);
+  lua_setglobal(L, name);
+  luaL_findtable(L, LUA_REGISTRYINDEX, "_LOADED", 1);
+  lua_pushnil(L);
+  lua_setfield(L, -2, name);
+  lua_pop(L, 1);
+}
+
+int lupa_p_openlibs(lua_State *L)
+{
+  int libs = (int)lua_tointeger(L, 1);
+  open_library(L, luaopen_base, "");
+  if (libs & LUPA_LIB_PACKAGE) open_library(L, luaopen_package, LUA_LOADLIBNAME);
+  if (libs & LUPA_LIB_TABLE) open_library(L, luaopen_table, LUA_TABLIBNAME);
+  if (libs & LUPA_LIB_IO) open_library(L, luaopen_io, LUA_IOLIBNAME);
+  if (libs & LUPA_LIB_OS) open_library(L, luaopen_os, LUA_OSLIBNAME);
+  if (libs & LUPA_LIB_STRING) open_library(L, luaopen_string, LUA_STRLIBNAME);
+  if (libs & LUPA_LIB_MATH) open_library(L, luaopen_math, LUA_MATHLIBNAME);
+  if (libs & LUPA_LIB_DEBUG) open_debug(L);
+  if (libs & LUPA_LIB_BIT) open_library(L, luaopen_bit, LUA_BITLIBNAME);
+  /* Opening `jit` starts the compiler, so it is opened in any case. */
+  open_library(L, luaopen_jit, LUA_JITLIBNAME);
+  if (!(libs & LUPA_LIB_JIT)) forget_global(L, LUA_JITLIBNAME);
+  if (libs & LUPA_LIB_FFI) {
+    if (libs & LUPA_LIB_PACKAGE) {
+      /* As luaL_openlibs() does: loaded by require("ffi"). */
+      luaL_findtable(L, LUA_REGISTRYINDEX, "_PRELOAD", 1);
+      lua_pushcfunction(L, luaopen_ffi);
+      lua_setfield(L, -2, LUA_FFILIBNAME);
+      lua_pop(L, 1);
+    } else {
+      open_library(L, luaopen_ffi, LUA_FFILIBNAME);
+    }
+  }
+  return 0;
+}
+
+static const char *read_chunk(lua_State *L, void *ud, size_t *size)
+{
+  lupa_Chunk *chunk = ud;
+  (void)L;
+  while (chunk->next < 2) {
+    int i = chunk->next++;
+    if (chunk->length[i] > 0) {
+      *size = chunk->length[i];
+      return chunk->piece[i];
+    }
+  }
+  *size = 0;
+  return NULL;
+}
+
+int lupa_p_load(lua_State *L)
+{
+  lupa_Chunk *chunk = lua_touserdata(L, 1);
+  chunk->status = lua_loadx(L, read_chunk, chunk, chunk->name, chunk->mode);
+  if (chunk->status != 0)
+    return lua_error(L);
+  return 1;
+}
+
+static int write_dump(lua_State *L, const void *data, size_t size, void *buffer)
+{
+  (void)L;
+  luaL_addlstring(buffer, data, size);
+  return 0;
+}
+
+int lupa_p_dump(lua_State *L)
+{
+  luaL_Buffer buffer;
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  luaL_buffinit(L, &buffer);
+  /* lua_dump() wants the function on top: the buffer keeps its pieces above. */
+  if (lua_dump(L, write_dump, &buffer) != 0)
+    return luaL_error(L, "unable to dump given function");
+  luaL_pushresult(&buffer);
+  return 1;
+}

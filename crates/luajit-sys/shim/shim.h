@@ -1,0 +1,87 @@
+/* The C shim between LuaJIT and the Rust crates above it.
+**
+** Two rules shape it.  A Lua error is a C unwind that must never cross a Rust
+** frame, so (1) Lua calls into Rust only through the trampolines below, which
+** raise after the Rust function has returned; and (2) Rust calls whatever can
+** raise only through lua_pcall() of one of the protected entries below.
+*/
+#ifndef LUPA_SHIM_H
+#define LUPA_SHIM_H
+
+#include <stddef.h>
+#include "lua.h"
+
+/* What a trampoline asks the Rust side to do: the metamethods of a host
+** object, in the order of the Rust enum `Event`, then a call of a host function. */
+enum lupa_event {
+  LUPA_INDEX, LUPA_NEWINDEX, LUPA_CALL, LUPA_TOSTRING, LUPA_LEN, LUPA_EQ,
+  LUPA_LT, LUPA_LE, LUPA_ADD, LUPA_SUB, LUPA_MUL, LUPA_DIV, LUPA_MOD,
+  LUPA_POW, LUPA_UNM, LUPA_CONCAT, LUPA_GC, LUPA_FUNCTION, LUPA_EVENTS
+};
+
+/* Returned by a Rust entry instead of a number of results: the value on top
+** of the stack is to be raised as an error. */
+#define LUPA_RAISE (-1)
+/* Returned by the dispatch entry when there is no live host object to serve the
+** event: the trampoline raises a message that says so. */
+#define LUPA_DEAD (-2)
+
+/* Both return a number of results or LUPA_RAISE and never unwind. */
+typedef int (*lupa_Dispatch)(lua_State *L, int event);
+typedef int (*lupa_HookEntry)(lua_State *L);
+
+/* Sets the process-wide Rust entries; called before the first runtime. */
+void lupa_set_entries(lupa_Dispatch dispatch, lupa_HookEntry hook);
+
+/* The trampoline for an event, 0 <= event < LUPA_EVENTS. */
+lua_CFunction lupa_trampoline(int event);
+
+/* Hook that asks the Rust entry whether to raise. */
+void lupa_hook(lua_State *L, lua_Debug *ar);
+
+/* Integer key of the registry under which the message handler leaves its
+** traceback. Negative keys are never touched by luaL_ref(). */
+#define LUPA_KEY_TRACEBACK (-1)
+
+/* Message handler: stores the traceback, a string, under that key and leaves
+** the error value alone. */
+int lupa_message_handler(lua_State *L);
+
+/* Protected entries: to be called with lua_pcall() only. */
+int lupa_p_index(lua_State *L);     /* (t, k)    -> t[k] */
+int lupa_p_newindex(lua_State *L);  /* (t, k, v) -> */
+int lupa_p_next(lua_State *L);      /* (t, k)    -> k', v' or nothing */
+int lupa_p_equal(lua_State *L);     /* (a, b)    -> a == b */
+int lupa_p_lessthan(lua_State *L);  /* (a, b)    -> a < b */
+int lupa_p_len(lua_State *L);       /* (a)       -> #a, a number; honours __len of userdata */
+int lupa_p_tostring(lua_State *L);  /* (a)       -> tostring(a) without the global */
+int lupa_p_gc(lua_State *L);        /* (what, data) -> lua_gc(what, data) */
+int lupa_p_openlibs(lua_State *L);  /* (bit mask of LUPA_LIB_*) -> */
+int lupa_p_load(lua_State *L);      /* (light userdata: lupa_Chunk *) -> function; raises what lua_loadx leaves */
+int lupa_p_dump(lua_State *L);      /* (function) -> bytecode, a string */
+
+/* A chunk in up to two pieces, so that a prefix needs no copy of the text.
+** status receives the result of lua_loadx(). */
+typedef struct lupa_Chunk {
+  const char *piece[2];
+  size_t length[2];
+  int next;
+  const char *name;
+  const char *mode; /* NULL: text and bytecode */
+  int status;
+} lupa_Chunk;
+
+/* Standard libraries by bit. The base library includes `coroutine`. */
+#define LUPA_LIB_BASE    (1 << 0)
+#define LUPA_LIB_PACKAGE (1 << 1)
+#define LUPA_LIB_TABLE   (1 << 2)
+#define LUPA_LIB_IO      (1 << 3)
+#define LUPA_LIB_OS      (1 << 4)
+#define LUPA_LIB_STRING  (1 << 5)
+#define LUPA_LIB_MATH    (1 << 6)
+#define LUPA_LIB_DEBUG   (1 << 7)
+#define LUPA_LIB_BIT     (1 << 8)
+#define LUPA_LIB_JIT     (1 << 9)
+#define LUPA_LIB_FFI     (1 << 10)
+
+#endif

@@ -1,0 +1,138 @@
+//! Declarations of the C shim (`shim/shim.h`): the trampolines through which
+//! Lua calls Rust and the protected entries through which Rust calls what can
+//! raise. See the header for the two rules behind them.
+
+use crate::{lua_CFunction, lua_Debug, lua_State};
+use core::ffi::{c_char, c_int};
+
+/// Returned by a Rust entry: raise the value on top of the stack.
+pub const LUPA_RAISE: c_int = -1;
+
+/// Returned by the dispatch entry when no live host object serves the event.
+pub const LUPA_DEAD: c_int = -2;
+
+/// The registry key under which [`lupa_message_handler`] leaves its traceback.
+pub const LUPA_KEY_TRACEBACK: c_int = -1;
+
+/// `obj[key]`.
+pub const LUPA_INDEX: c_int = 0;
+/// `obj[key] = value`.
+pub const LUPA_NEWINDEX: c_int = 1;
+/// `obj(...)`.
+pub const LUPA_CALL: c_int = 2;
+/// `tostring(obj)`.
+pub const LUPA_TOSTRING: c_int = 3;
+/// `#obj`.
+pub const LUPA_LEN: c_int = 4;
+/// `a == b`.
+pub const LUPA_EQ: c_int = 5;
+/// `a < b`.
+pub const LUPA_LT: c_int = 6;
+/// `a <= b`.
+pub const LUPA_LE: c_int = 7;
+/// `a + b`.
+pub const LUPA_ADD: c_int = 8;
+/// `a - b`.
+pub const LUPA_SUB: c_int = 9;
+/// `a * b`.
+pub const LUPA_MUL: c_int = 10;
+/// `a / b`.
+pub const LUPA_DIV: c_int = 11;
+/// `a % b`.
+pub const LUPA_MOD: c_int = 12;
+/// `a ^ b`.
+pub const LUPA_POW: c_int = 13;
+/// `-a`.
+pub const LUPA_UNM: c_int = 14;
+/// `a .. b`.
+pub const LUPA_CONCAT: c_int = 15;
+/// The object is collected.
+pub const LUPA_GC: c_int = 16;
+/// A host function is called.
+pub const LUPA_FUNCTION: c_int = 17;
+/// Number of events.
+pub const LUPA_EVENTS: c_int = 18;
+
+/// The base library, `coroutine` included; it is always opened.
+pub const LUPA_LIB_BASE: c_int = 1 << 0;
+/// `package`, `require` and `module`.
+pub const LUPA_LIB_PACKAGE: c_int = 1 << 1;
+/// `table`.
+pub const LUPA_LIB_TABLE: c_int = 1 << 2;
+/// `io`.
+pub const LUPA_LIB_IO: c_int = 1 << 3;
+/// `os`.
+pub const LUPA_LIB_OS: c_int = 1 << 4;
+/// `string`.
+pub const LUPA_LIB_STRING: c_int = 1 << 5;
+/// `math`.
+pub const LUPA_LIB_MATH: c_int = 1 << 6;
+/// `debug`.
+pub const LUPA_LIB_DEBUG: c_int = 1 << 7;
+/// `bit`.
+pub const LUPA_LIB_BIT: c_int = 1 << 8;
+/// `jit`. Without it the compiler runs, but Lua code cannot reach its switches.
+pub const LUPA_LIB_JIT: c_int = 1 << 9;
+/// `ffi`, through `require` if `package` is opened, else as a global.
+pub const LUPA_LIB_FFI: c_int = 1 << 10;
+
+/// Entry for all trampolines: gives the number of results, or [`LUPA_RAISE`].
+/// It must not unwind.
+pub type LupaDispatch = unsafe extern "C" fn(L: *mut lua_State, event: c_int) -> c_int;
+/// Entry for [`lupa_hook`]: 0 to go on, or [`LUPA_RAISE`]. It must not unwind.
+pub type LupaHookEntry = unsafe extern "C" fn(L: *mut lua_State) -> c_int;
+
+/// A chunk in up to two pieces, the argument of [`lupa_p_load`].
+#[repr(C)]
+#[derive(Debug)]
+pub struct LupaChunk {
+    /// The pieces, read in order.
+    pub piece: [*const c_char; 2],
+    /// Their lengths in bytes.
+    pub length: [usize; 2],
+    /// The piece to be read next; starts at 0.
+    pub next: c_int,
+    /// The chunk's name, ended by NUL.
+    pub name: *const c_char,
+    /// `"t"`, `"b"`, `"bt"`, or null for both.
+    pub mode: *const c_char,
+    /// Receives `lua_loadx`'s status.
+    pub status: c_int,
+}
+
+unsafe extern "C" {
+    /// Sets the process-wide Rust entries. Call it before the first runtime is made.
+    pub fn lupa_set_entries(dispatch: LupaDispatch, hook: LupaHookEntry);
+    /// Gives the C function that serves an event, `0 <= event < LUPA_EVENTS`.
+    pub fn lupa_trampoline(event: c_int) -> lua_CFunction;
+}
+
+// Each of these runs Lua or raises: only LuaJIT itself may call them.
+unsafe extern "C-unwind" {
+    /// The hook function; asks the hook entry whether to raise.
+    pub fn lupa_hook(L: *mut lua_State, ar: *mut lua_Debug);
+    /// Message handler: keeps the traceback in the registry at [`LUPA_KEY_TRACEBACK`].
+    pub fn lupa_message_handler(L: *mut lua_State) -> c_int;
+    /// `(t, k) -> t[k]`
+    pub fn lupa_p_index(L: *mut lua_State) -> c_int;
+    /// `(t, k, v) ->`
+    pub fn lupa_p_newindex(L: *mut lua_State) -> c_int;
+    /// `(t, k) -> k', v'`, or nothing at the end
+    pub fn lupa_p_next(L: *mut lua_State) -> c_int;
+    /// `(a, b) -> a == b`
+    pub fn lupa_p_equal(L: *mut lua_State) -> c_int;
+    /// `(a, b) -> a < b`
+    pub fn lupa_p_lessthan(L: *mut lua_State) -> c_int;
+    /// `(a) -> #a`
+    pub fn lupa_p_len(L: *mut lua_State) -> c_int;
+    /// `(a) -> tostring(a)`
+    pub fn lupa_p_tostring(L: *mut lua_State) -> c_int;
+    /// `(what, data) -> lua_gc(what, data)`
+    pub fn lupa_p_gc(L: *mut lua_State) -> c_int;
+    /// `(mask) ->`, opens the standard libraries
+    pub fn lupa_p_openlibs(L: *mut lua_State) -> c_int;
+    /// `(light userdata: LupaChunk) -> function`
+    pub fn lupa_p_load(L: *mut lua_State) -> c_int;
+    /// `(function) -> bytecode`
+    pub fn lupa_p_dump(L: *mut lua_State) -> c_int;
+}
