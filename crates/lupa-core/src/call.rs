@@ -1,0 +1,120 @@
+//! Calls of Lua code: arguments, results, and what an embedder puts around them.
+
+use crate::convert::IntoLua;
+use crate::error::Result;
+use crate::raw::Stack;
+use crate::slot::{Pusher, Slot};
+use std::ffi::c_int;
+
+/// Puts something around the time in which Lua code runs: an embedder's own lock is
+/// released there and taken back.
+pub trait Around {
+    /// Calls `run` and gives what it gives.
+    fn around<R>(self, run: impl FnOnce() -> R) -> R;
+}
+
+/// Nothing around.
+#[derive(Debug, Clone, Copy)]
+pub struct Directly;
+
+impl Around for Directly {
+    #[inline]
+    fn around<R>(self, run: impl FnOnce() -> R) -> R {
+        run()
+    }
+}
+
+/// The arguments of a call, to be pushed.
+pub struct Arguments<'s> {
+    stack: Stack<'s>,
+    /// Arguments that may be pushed before room must be made.
+    room: usize,
+}
+
+impl<'s> Arguments<'s> {
+    #[inline]
+    pub(crate) fn new(stack: Stack<'s>) -> Self {
+        // Every frame has so much to spare at its start.
+        Arguments { stack, room: 4 }
+    }
+
+    /// Makes room for so many arguments at once.
+    ///
+    /// # Errors
+    /// [`Error::StackOverflow`] beyond some 8,000 arguments.
+    #[inline]
+    pub fn reserve(&mut self, count: usize) -> Result<()> {
+        self.stack.reserve(count.saturating_add(8))?;
+        self.room = count;
+        Ok(())
+    }
+
+    /// Adds an argument.
+    ///
+    /// # Errors
+    /// Those of the conversion, and [`Error::StackOverflow`].
+    #[inline]
+    pub fn push(&mut self, value: impl IntoLua) -> Result<()> {
+        self.reserve(1)?;
+        self.push_reserved(value)
+    }
+
+    /// As [`Arguments::push`], quicker where [`Arguments::reserve`] made room.
+    ///
+    /// # Errors
+    /// As [`Arguments::push`].
+    #[inline]
+    pub fn push_reserved(&mut self, value: impl IntoLua) -> Result<()> {
+        if self.room == 0 {
+            self.reserve(1)?;
+        }
+        self.room -= 1;
+        value.into_lua(Pusher::new(self.stack))
+    }
+}
+
+impl std::fmt::Debug for Arguments<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Arguments")
+    }
+}
+
+/// The results of a call, to be read.
+#[derive(Debug, Clone, Copy)]
+pub struct Results<'s> {
+    first: Slot<'s>,
+    count: usize,
+}
+
+impl<'s> Results<'s> {
+    #[inline]
+    pub(crate) fn new(stack: Stack<'s>, first: c_int) -> Self {
+        let count = (stack.top() + 1 - first).max(0) as usize;
+        Results {
+            first: Slot::new(stack, first),
+            count,
+        }
+    }
+
+    /// Number of results.
+    #[inline]
+    pub fn len(self) -> usize {
+        self.count
+    }
+
+    /// Whether there are none.
+    #[inline]
+    pub fn is_empty(self) -> bool {
+        self.count == 0
+    }
+
+    /// The result with this index, from 0; no value beyond the last.
+    #[inline]
+    pub fn get(self, index: usize) -> Slot<'s> {
+        if index < self.count {
+            Slot::new(self.first.stack(), self.first.index() + index as c_int)
+        } else {
+            Slot::none(self.first.stack())
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Loading Lua code.
+
+use crate::call::{Arguments, Around, Directly, Results};
+use crate::convert::{FromLuaMulti, IntoLuaMulti};
+use crate::error::{Error, Result};
+use crate::function::Function;
+use crate::handle::Handle;
+use crate::raw::{Stack, sys};
+use crate::runtime::Runtime;
+use std::ffi::{CStr, CString};
+
+/// Which kinds of code a chunk may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ChunkMode {
+    /// Source text only.
+    Text,
+    /// Bytecode only.
+    Binary,
+    /// Both. Bytecode is not verified: only load what you trust.
+    #[default]
+    Any,
+}
+
+impl ChunkMode {
+    fn as_c_str(self) -> &'static CStr {
+        match self {
+            ChunkMode::Text => c"t",
+            ChunkMode::Binary => c"b",
+            ChunkMode::Any => c"bt",
+        }
+    }
+}
+
+/// Lua code that is about to be loaded.
+///
+/// ```
+/// let lua = lupa_core::Runtime::new()?;
+/// let (a, b): (f64, String) = lua.load("local x = ...; return x + 1, 'two'").call(41)?;
+/// assert_eq!((a, b.as_str()), (42.0, "two"));
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "a chunk does nothing until it is called, run or compiled"]
+pub struct Chunk<'a> {
+    runtime: &'a Runtime,
+    prefix: &'static [u8],
+    code: &'a [u8],
+    name: CString,
+    mode: ChunkMode,
+}
+
+impl<'a> Chunk<'a> {
+    pub(crate) fn new(runtime: &'a Runtime, code: &'a [u8]) -> Self {
+        Chunk {
+            runtime,
+            prefix: b"",
+            code,
+            name: c"chunk".to_owned(),
+            mode: ChunkMode::Any,
+        }
+    }
+
+    /// Sets the name that messages show. A name that starts with `@` is a file's, with `=` it is shown
+    /// as it is, otherwise it is shown as source text (the Lua 5.1 manual, `lua_Debug`). It ends at
+    /// a zero byte.
+    pub fn name(mut self, name: impl AsRef<[u8]>) -> Self {
+        let bytes = name.as_ref();
+        let end = bytes.iter().position(|b| *b == 0).unwrap_or(bytes.len());
+        // There is no zero byte before `end`.
+        self.name = CString::new(&bytes[..end]).unwrap_or_default();
+        self
+    }
+
+    /// Sets which kinds of code are accepted.
+    pub fn mode(mut self, mode: ChunkMode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// Makes an expression of the code by putting `return` before it.
+    pub fn expression(mut self) -> Self {
+        self.prefix = b"return ";
+        self
+    }
+
+    fn push(&self, stack: Stack<'_>) -> Result<()> {
+        let mut chunk = sys::LupaChunk {
+            piece: [self.prefix.as_ptr().cast(), self.code.as_ptr().cast()],
+            length: [self.prefix.len(), self.code.len()],
+            next: 0,
+            name: self.name.as_ptr(),
+            mode: self.mode.as_c_str().as_ptr(),
+            status: 0,
+        };
+        stack.load(&mut chunk)
+    }
+
+    /// Compiles the code into a function.
+    ///
+    /// # Errors
+    /// [`Error::Syntax`] for what does not compile or is not of the [`ChunkMode`]; [`Error::Memory`].
+    pub fn into_function(self) -> Result<Function> {
+        self.runtime.shared().enter(|stack| {
+            self.push(stack)?;
+            Handle::new(stack, stack.top()).map(Function)
+        })
+    }
+
+    /// Compiles and runs the code with arguments.
+    ///
+    /// # Errors
+    /// As [`Chunk::into_function`], whatever the code raises, and errors of the conversions.
+    pub fn call<R>(self, arguments: impl IntoLuaMulti) -> Result<R>
+    where
+        R: for<'s> FromLuaMulti<'s>,
+    {
+        self.call_with(
+            |to| arguments.push_all(to),
+            Directly,
+            |results| R::from_results(results),
+        )
+    }
+
+    /// As [`Chunk::call`], in the three phases of [`Function::call_with`].
+    ///
+    /// # Errors
+    /// As [`Chunk::call`].
+    pub fn call_with<R>(
+        self,
+        push: impl FnOnce(&mut Arguments<'_>) -> Result<()>,
+        around: impl Around,
+        read: impl for<'s> FnOnce(Results<'s>) -> Result<R>,
+    ) -> Result<R> {
+        self.runtime.shared().enter(|stack| {
+            let call = stack.begin_call();
+            self.push(stack)?;
+            push(&mut Arguments::new(stack))?;
+            around.around(|| stack.call(call, sys::LUA_MULTRET))?;
+            read(Results::new(stack, call.first()))
+        })
+    }
+
+    /// Compiles and runs the code.
+    ///
+    /// # Errors
+    /// As [`Chunk::call`].
+    pub fn eval<R>(self) -> Result<R>
+    where
+        R: for<'s> FromLuaMulti<'s>,
+    {
+        self.call(())
+    }
+
+    /// Compiles and runs the code, dropping its results.
+    ///
+    /// # Errors
+    /// As [`Chunk::call`].
+    pub fn exec(self) -> Result<()> {
+        self.call(())
+    }
+}
+
+/// Whether an error says that the code ends too early: a prompt then reads another line.
+pub fn is_incomplete(error: &Error) -> bool {
+    matches!(error, Error::Syntax { message } if message.ends_with(b"'<eof>'"))
+}

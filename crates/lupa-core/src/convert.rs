@@ -1,0 +1,384 @@
+//! Conversions between Rust and Lua values.
+
+use crate::call::{Arguments, Results};
+use crate::error::{Error, Result};
+use crate::raw::Kind;
+use crate::slot::{Pusher, Slot};
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher, Hash};
+
+/// Types that can be read from a Lua value.
+///
+/// With a lifetime, so that a host function can take `&str` or `&[u8]` without a copy; see
+/// [`Owned`] for the types that borrow nothing.
+pub trait FromLua<'s>: Sized {
+    /// Reads a slot.
+    ///
+    /// # Errors
+    /// [`Error::Conversion`] for a value that does not fit.
+    fn from_lua(slot: Slot<'s>) -> Result<Self>;
+}
+
+/// Types that can be read from a Lua value and borrow nothing from it.
+pub trait Owned: for<'s> FromLua<'s> {}
+
+impl<T: for<'s> FromLua<'s>> Owned for T {}
+
+/// Types that become a Lua value.
+pub trait IntoLua {
+    /// Pushes exactly one value.
+    ///
+    /// # Errors
+    /// [`Error::Conversion`] for a value that Lua cannot represent, [`Error::Memory`].
+    fn into_lua(self, to: Pusher<'_>) -> Result<()>;
+}
+
+/// Several values read from the results of a call: `()`, one value, or a tuple.
+pub trait FromLuaMulti<'s>: Sized {
+    /// Reads the results; missing ones read as nil, extra ones are dropped.
+    ///
+    /// # Errors
+    /// Those of the conversions.
+    fn from_results(results: Results<'s>) -> Result<Self>;
+}
+
+/// Several values pushed as arguments: `()`, one value, or a tuple.
+pub trait IntoLuaMulti {
+    /// Pushes all values.
+    ///
+    /// # Errors
+    /// Those of the conversions.
+    fn push_all(self, to: &mut Arguments<'_>) -> Result<()>;
+}
+
+/// Bytes that become a Lua string; a `Vec<u8>` alone would become a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bytes<'a>(pub &'a [u8]);
+
+impl IntoLua for Bytes<'_> {
+    #[inline]
+    fn into_lua(self, to: Pusher<'_>) -> Result<()> {
+        to.bytes(self.0)
+    }
+}
+
+impl<'s> FromLua<'s> for &'s [u8] {
+    #[inline]
+    fn from_lua(slot: Slot<'s>) -> Result<Self> {
+        slot.bytes().ok_or_else(|| slot.mismatch("string"))
+    }
+}
+
+impl<'s> FromLua<'s> for &'s str {
+    fn from_lua(slot: Slot<'s>) -> Result<Self> {
+        let bytes = slot.bytes().ok_or_else(|| slot.mismatch("string"))?;
+        std::str::from_utf8(bytes)
+            .map_err(|error| Error::conversion("string", "UTF-8 text", error.to_string()))
+    }
+}
+
+impl<'s> FromLua<'s> for String {
+    fn from_lua(slot: Slot<'s>) -> Result<Self> {
+        <&str>::from_lua(slot).map(str::to_owned)
+    }
+}
+
+impl IntoLua for &str {
+    #[inline]
+    fn into_lua(self, to: Pusher<'_>) -> Result<()> {
+        to.bytes(self.as_bytes())
+    }
+}
+
+impl IntoLua for String {
+    fn into_lua(self, to: Pusher<'_>) -> Result<()> {
+        to.bytes(self.as_bytes())
+    }
+}
+
+impl IntoLua for &String {
+    fn into_lua(self, to: Pusher<'_>) -> Result<()> {
+        to.bytes(self.as_bytes())
+    }
+}
+
+impl<'s> FromLua<'s> for bool {
+    #[inline]
+    fn from_lua(slot: Slot<'s>) -> Result<Self> {
+        slot.boolean().ok_or_else(|| slot.mismatch("boolean"))
+    }
+}
+
+impl IntoLua for bool {
+    #[inline]
+    fn into_lua(self, to: Pusher<'_>) -> Result<()> {
+        to.boolean(self)
+    }
+}
+
+impl<'s> FromLua<'s> for f64 {
+    #[inline]
+    fn from_lua(slot: Slot<'s>) -> Result<Self> {
+        slot.number().ok_or_else(|| slot.mismatch("number"))
+    }
+}
+
+impl IntoLua for f64 {
+    #[inline]
+    fn into_lua(self, to: Pusher<'_>) -> Result<()> {
+        to.number(self)
+    }
+}
+
+impl<'s> FromLua<'s> for f32 {
+    fn from_lua(slot: Slot<'s>) -> Result<Self> {
+        f64::from_lua(slot).map(|n| n as f32)
+    }
+}
+
+impl IntoLua for f32 {
+    fn into_lua(self, to: Pusher<'_>) -> Result<()> {
+        to.number(f64::from(self))
+    }
+}
+
+/// Largest integer up to which all integers are Lua numbers.
+const EXACT: u64 = 1 << 53;
+
+macro_rules! integers {
+    ($($type:ident)*) => {$(
+        impl<'s> FromLua<'s> for $type {
+            #[inline]
+            fn from_lua(slot: Slot<'s>) -> Result<Self> {
+                let n = slot.number().ok_or_else(|| slot.mismatch(stringify!($type)))?;
+                let i = n as $type;
+                // A cast saturates, so a number beyond the type does not come back equal,
+                // save for the type's own limits rounded to a double.
+                if i as f64 == n && (i != $type::MAX || i as u64 <= EXACT) {
+                    Ok(i)
+                } else {
+                    Err(Error::conversion("number", stringify!($type), format!("{n} does not fit")))
+                }
+            }
+        }
+
+        impl IntoLua for $type {
+            #[inline]
+            fn into_lua(self, to: Pusher<'_>) -> Result<()> {
+                let n = self as f64;
+                if n as $type == self && (self != $type::MAX || self as u64 <= EXACT) {
+                    return to.number(n);
+                }
+                Err(Error::conversion(
+                    stringify!($type),
+                    "number",
+                    format!("{self} has no exact double"),
+                ))
+            }
+        }
+    )*};
+}
+
+integers! { i8 i16 i32 i64 isize u8 u16 u32 u64 usize }
+
+impl<'s, T: FromLua<'s>> FromLua<'s> for Option<T> {
+    #[inline]
+    fn from_lua(slot: Slot<'s>) -> Result<Self> {
+        if slot.is_nil() {
+            Ok(None)
+        } else {
+            T::from_lua(slot).map(Some)
+        }
+    }
+}
+
+impl<T: IntoLua> IntoLua for Option<T> {
+    #[inline]
+    fn into_lua(self, to: Pusher<'_>) -> Result<()> {
+        match self {
+            Some(value) => value.into_lua(to),
+            None => to.nil(),
+        }
+    }
+}
+
+impl<'s, T: Owned> FromLua<'s> for Vec<T> {
+    fn from_lua(slot: Slot<'s>) -> Result<Self> {
+        if slot.kind() != Kind::Table {
+            return Err(slot.mismatch("sequence"));
+        }
+        slot.sequence(|item| T::from_lua(item))
+    }
+}
+
+impl<T: IntoLua> IntoLua for Vec<T> {
+    fn into_lua(self, to: Pusher<'_>) -> Result<()> {
+        to.new_table(self.len(), 0, |table| {
+            for (index, item) in self.into_iter().enumerate() {
+                table.set_index(index + 1, item)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+macro_rules! maps {
+    ($($name:ident [$($bounds:tt)*] [$($extra:tt)*];)*) => {$(
+        impl<'s, K: Owned + $($bounds)*, V: Owned, $($extra)*> FromLua<'s> for maps!(@type $name $($extra)*) {
+            fn from_lua(slot: Slot<'s>) -> Result<Self> {
+                if slot.kind() != Kind::Table {
+                    return Err(slot.mismatch("table"));
+                }
+                let mut map = Self::default();
+                slot.entries(|key, value| {
+                    map.insert(K::from_lua(key)?, V::from_lua(value)?);
+                    Ok(())
+                })?;
+                Ok(map)
+            }
+        }
+
+        impl<K: IntoLua, V: IntoLua, $($extra)*> IntoLua for maps!(@type $name $($extra)*) {
+            fn into_lua(self, to: Pusher<'_>) -> Result<()> {
+                to.new_table(0, self.len(), |table| {
+                    for (key, value) in self {
+                        table.set(key, value)?;
+                    }
+                    Ok(())
+                })
+            }
+        }
+    )*};
+    (@type HashMap $($extra:tt)*) => { HashMap<K, V, S> };
+    (@type BTreeMap $($extra:tt)*) => { BTreeMap<K, V> };
+}
+
+maps! {
+    HashMap [Eq + Hash] [S: BuildHasher + Default];
+    BTreeMap [Ord] [];
+}
+
+impl<'s, T: FromLua<'s>> FromLuaMulti<'s> for T {
+    #[inline]
+    fn from_results(results: Results<'s>) -> Result<Self> {
+        T::from_lua(results.get(0))
+    }
+}
+
+impl<T: IntoLua> IntoLuaMulti for T {
+    #[inline]
+    fn push_all(self, to: &mut Arguments<'_>) -> Result<()> {
+        to.push_reserved(self)
+    }
+}
+
+impl FromLuaMulti<'_> for () {
+    #[inline]
+    fn from_results(_: Results<'_>) -> Result<Self> {
+        Ok(())
+    }
+}
+
+impl IntoLuaMulti for () {
+    #[inline]
+    fn push_all(self, _: &mut Arguments<'_>) -> Result<()> {
+        Ok(())
+    }
+}
+
+macro_rules! tuples {
+    ($($count:literal: $($name:ident $index:tt)*;)*) => {$(
+        impl<'s, $($name: FromLua<'s>),*> FromLuaMulti<'s> for ($($name,)*) {
+            #[inline]
+            fn from_results(results: Results<'s>) -> Result<Self> {
+                Ok(($($name::from_lua(results.get($index))?,)*))
+            }
+        }
+
+        impl<$($name: IntoLua),*> IntoLuaMulti for ($($name,)*) {
+            #[inline]
+            fn push_all(self, to: &mut Arguments<'_>) -> Result<()> {
+                to.reserve($count)?;
+                $(to.push_reserved(self.$index)?;)*
+                Ok(())
+            }
+        }
+    )*};
+}
+
+tuples! {
+    1: A 0;
+    2: A 0 B 1;
+    3: A 0 B 1 C 2;
+    4: A 0 B 1 C 2 D 3;
+    5: A 0 B 1 C 2 D 3 E 4;
+    6: A 0 B 1 C 2 D 3 E 4 F 5;
+    7: A 0 B 1 C 2 D 3 E 4 F 5 G 6;
+    8: A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7;
+}
+
+impl<T: IntoLua> IntoLuaMulti for &[T]
+where
+    T: Clone,
+{
+    fn push_all(self, to: &mut Arguments<'_>) -> Result<()> {
+        to.reserve(self.len())?;
+        for value in self {
+            to.push_reserved(value.clone())?;
+        }
+        Ok(())
+    }
+}
+
+impl<'s> Slot<'s> {
+    /// Reads the items of a sequence from index 1 to Lua's `#`, metamethods aside.
+    ///
+    /// # Errors
+    /// Those of `read`, and a conversion error for what is no table.
+    pub fn sequence<T>(
+        self,
+        mut read: impl for<'i> FnMut(Slot<'i>) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let stack = self.stack();
+        stack.reserve(8)?;
+        let table = stack
+            .table(self.index())
+            .ok_or_else(|| self.mismatch("sequence"))?;
+        let base = stack.top();
+        let length = table.raw_len();
+        let mut items = Vec::with_capacity(length.min(1 << 16));
+        for index in 1..=length {
+            table.raw_get_index(index as std::ffi::c_int);
+            let item = read(Slot::new(stack, base + 1));
+            stack.pop_to(base);
+            items.push(item?);
+        }
+        Ok(items)
+    }
+
+    /// Calls `read` with each key and value of a table, metamethods aside.
+    ///
+    /// # Errors
+    /// Those of `read`, a conversion error for what is no table, and a runtime error if `read`
+    /// changes the table so that iteration cannot go on.
+    pub fn entries(
+        self,
+        mut read: impl for<'i> FnMut(Slot<'i>, Slot<'i>) -> Result<()>,
+    ) -> Result<()> {
+        let stack = self.stack();
+        stack.reserve(12)?;
+        let table = stack
+            .table(self.index())
+            .ok_or_else(|| self.mismatch("table"))?;
+        let base = stack.top();
+        stack.push_nil();
+        let mut outcome = Ok(());
+        while outcome.is_ok() && table.next().inspect_err(|_| stack.pop_to(base))? {
+            outcome = read(Slot::new(stack, base + 1), Slot::new(stack, base + 2));
+            stack.pop_to(base + 1);
+        }
+        // In a host function's frame, what is left would count as a result.
+        stack.pop_to(base);
+        outcome
+    }
+}

@@ -1,0 +1,196 @@
+//! Handles: Lua values that Rust holds.
+
+use crate::call::{Arguments, Around, Results};
+use crate::error::{Error, Result};
+use crate::raw::coroutine::CoroutineStatus;
+use crate::raw::stack::{Stack, TableSlot};
+use crate::raw::{dispatch, slots::SlotKey, sys};
+use crate::runtime::Runtime;
+use crate::slot::{Pusher, Slot, misuse};
+use std::ffi::c_int;
+
+/// Keeps a Lua value alive: the runtime and a slot of its registry, never a
+/// `lua_State`. May be dropped in any thread, at any time.
+pub(crate) struct Handle {
+    runtime: Runtime,
+    key: SlotKey,
+}
+
+impl Handle {
+    #[inline]
+    pub(crate) fn new(stack: Stack<'_>, index: c_int) -> Result<Self> {
+        stack.reserve(2)?;
+        let key = stack.anchor(index)?;
+        Ok(Handle {
+            runtime: Runtime::clone(&Runtime::borrowed(stack.shared())),
+            key,
+        })
+    }
+
+    #[inline]
+    pub(crate) fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// Pushes the value; one slot must be reserved.
+    #[inline]
+    pub(crate) fn push(&self, stack: Stack<'_>) -> Result<()> {
+        if !dispatch::same_runtime(stack, self.runtime.shared()) {
+            return Err(Error::WrongRuntime);
+        }
+        stack.push_slot(self.key);
+        Ok(())
+    }
+
+    /// Makes this handle keep the value of a slot instead.
+    #[inline]
+    pub(crate) fn replace(&self, stack: Stack<'_>, index: c_int) {
+        stack.store(index, self.key);
+    }
+
+    /// Runs `f` with the value on the stack, in the given slot.
+    #[inline]
+    pub(crate) fn with<R>(
+        &self,
+        f: impl for<'s> FnOnce(Stack<'s>, c_int) -> Result<R>,
+    ) -> Result<R> {
+        self.runtime.shared().enter(|stack| {
+            stack.push_slot(self.key);
+            f(stack, stack.top())
+        })
+    }
+
+    /// Another handle to the same value.
+    pub(crate) fn duplicate(&self) -> Result<Handle> {
+        self.with(Handle::new)
+    }
+
+    /// An address that tells the live values of one runtime apart.
+    pub(crate) fn address(&self) -> Result<usize> {
+        self.with(|stack, index| Ok(stack.pointer(index) as usize))
+    }
+
+    /// Whether two handles keep the same value, without metamethods.
+    pub(crate) fn same(&self, other: &Handle) -> Result<bool> {
+        if !self.runtime.is_same(&other.runtime) {
+            return Ok(false);
+        }
+        self.with(|stack, index| {
+            other.push(stack)?;
+            Ok(stack.raw_equal(index, index + 1))
+        })
+    }
+}
+
+/// Lua's operations on the value.
+impl Handle {
+    #[inline]
+    pub(crate) fn get_with<R>(
+        &self,
+        key: impl FnOnce(Pusher<'_>) -> Result<()>,
+        around: impl Around,
+        read: impl for<'s> FnOnce(Slot<'s>) -> Result<R>,
+    ) -> Result<R> {
+        self.with(|stack, index| {
+            key(Pusher::new(stack))?;
+            if stack.top() != index + 1 {
+                return Err(misuse());
+            }
+            match stack.table(index) {
+                Some(table) if !table.has_metatable() => table.raw_get(),
+                _ => around.around(|| stack.protected_index(index, index + 1))?,
+            }
+            read(Slot::new(stack, stack.top()))
+        })
+    }
+
+    #[inline]
+    pub(crate) fn set_with(
+        &self,
+        key: impl FnOnce(Pusher<'_>) -> Result<()>,
+        item: impl FnOnce(Pusher<'_>) -> Result<()>,
+        around: impl Around,
+    ) -> Result<()> {
+        self.with(|stack, index| {
+            key(Pusher::new(stack))?;
+            item(Pusher::new(stack))?;
+            if stack.top() != index + 2 {
+                return Err(misuse());
+            }
+            match stack.table(index) {
+                Some(table) if !table.has_metatable() => table.raw_set(),
+                _ => around.around(|| stack.protected_newindex(index, index + 1, index + 2)),
+            }
+        })
+    }
+
+    #[inline]
+    pub(crate) fn call_with<R>(
+        &self,
+        push: impl FnOnce(&mut Arguments<'_>) -> Result<()>,
+        around: impl Around,
+        read: impl for<'s> FnOnce(Results<'s>) -> Result<R>,
+    ) -> Result<R> {
+        self.runtime.shared().enter(|stack| {
+            let call = stack.begin_call();
+            self.push(stack)?;
+            push(&mut Arguments::new(stack))?;
+            around.around(|| stack.call(call, sys::LUA_MULTRET))?;
+            read(Results::new(stack, call.first()))
+        })
+    }
+
+    pub(crate) fn resume_with<R>(
+        &self,
+        push: impl FnOnce(&mut Arguments<'_>) -> Result<()>,
+        around: impl Around,
+        read: impl for<'s> FnOnce(Results<'s>) -> Result<R>,
+    ) -> Result<R> {
+        self.with(|stack, index| {
+            push(&mut Arguments::new(stack))?;
+            around.around(|| stack.resume(index, index))?;
+            read(Results::new(stack, index + 1))
+        })
+    }
+
+    pub(crate) fn status(&self) -> Result<CoroutineStatus> {
+        self.with(|stack, index| stack.coroutine_status(index))
+    }
+}
+
+/// The table at `index`, once exactly `pushed` values are known to lie above it.
+#[inline]
+pub(crate) fn settled(stack: Stack<'_>, index: c_int, pushed: c_int) -> Result<TableSlot<'_>> {
+    if stack.top() != index + pushed {
+        return Err(misuse());
+    }
+    stack.table(index).ok_or_else(lost)
+}
+
+/// The registry was tampered with by way of the debug library.
+#[cold]
+fn lost() -> Error {
+    Error::message("lost reference: the Lua registry was changed")
+}
+
+impl Clone for Handle {
+    /// # Panics
+    /// If the runtime is closed, or cannot be locked any more after a fork.
+    fn clone(&self) -> Self {
+        self.duplicate()
+            .expect("a handle can be cloned while its runtime lives")
+    }
+}
+
+impl Drop for Handle {
+    #[inline]
+    fn drop(&mut self) {
+        self.runtime.shared().release_slot(self.key);
+    }
+}
+
+impl std::fmt::Debug for Handle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "#{}", -self.key)
+    }
+}

@@ -1,0 +1,264 @@
+//! Objects and functions of the host program, as Lua sees them.
+
+use crate::convert::{FromLua, IntoLua};
+use crate::error::{Error, Result};
+use crate::raw::{Stack, sys};
+use crate::runtime::Runtime;
+use crate::slot::{Pusher, Slot};
+use std::ffi::c_int;
+use std::mem::ManuallyDrop;
+use std::sync::Arc;
+
+/// An operation of Lua code on a host object: the metamethods of Lua 5.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(i32)]
+#[non_exhaustive]
+pub enum Operation {
+    /// `object[key]`; arguments: object, key.
+    Index = sys::LUPA_INDEX,
+    /// `object[key] = value`; arguments: object, key, value.
+    NewIndex = sys::LUPA_NEWINDEX,
+    /// `object(...)`; the arguments are those of the call, without the object.
+    Call = sys::LUPA_CALL,
+    /// `tostring(object)`; argument: object. The result must be a string.
+    ToString = sys::LUPA_TOSTRING,
+    /// `#object`; argument: object.
+    Len = sys::LUPA_LEN,
+    /// `a == b` for two host objects of one type that are not the same.
+    Eq = sys::LUPA_EQ,
+    /// `a < b`
+    Lt = sys::LUPA_LT,
+    /// `a <= b`
+    Le = sys::LUPA_LE,
+    /// `a + b`; either may be the object, as in all that follow but `Neg`.
+    Add = sys::LUPA_ADD,
+    /// `a - b`
+    Sub = sys::LUPA_SUB,
+    /// `a * b`
+    Mul = sys::LUPA_MUL,
+    /// `a / b`
+    Div = sys::LUPA_DIV,
+    /// `a % b`
+    Mod = sys::LUPA_MOD,
+    /// `a ^ b`
+    Pow = sys::LUPA_POW,
+    /// `-a`
+    Neg = sys::LUPA_UNM,
+    /// `a .. b`
+    Concat = sys::LUPA_CONCAT,
+}
+
+impl Operation {
+    pub(crate) const ALL: [Operation; 16] = [
+        Operation::Index,
+        Operation::NewIndex,
+        Operation::Call,
+        Operation::ToString,
+        Operation::Len,
+        Operation::Eq,
+        Operation::Lt,
+        Operation::Le,
+        Operation::Add,
+        Operation::Sub,
+        Operation::Mul,
+        Operation::Div,
+        Operation::Mod,
+        Operation::Pow,
+        Operation::Neg,
+        Operation::Concat,
+    ];
+
+    /// The operation of a trampoline's event. A call of a host function is a call.
+    #[inline]
+    pub(crate) fn from_event(event: c_int) -> Operation {
+        Self::ALL
+            .get(event as usize)
+            .copied()
+            .unwrap_or(Operation::Call)
+    }
+
+    /// Lua's name of the metamethod.
+    pub fn metamethod(self) -> &'static str {
+        match self {
+            Operation::Index => "__index",
+            Operation::NewIndex => "__newindex",
+            Operation::Call => "__call",
+            Operation::ToString => "__tostring",
+            Operation::Len => "__len",
+            Operation::Eq => "__eq",
+            Operation::Lt => "__lt",
+            Operation::Le => "__le",
+            Operation::Add => "__add",
+            Operation::Sub => "__sub",
+            Operation::Mul => "__mul",
+            Operation::Div => "__div",
+            Operation::Mod => "__mod",
+            Operation::Pow => "__pow",
+            Operation::Neg => "__unm",
+            Operation::Concat => "__concat",
+        }
+    }
+}
+
+/// A value of the host program that Lua code can hold and operate on.
+///
+/// Lua owns the value: it is dropped when Lua's collector frees the userdata, or
+/// when the runtime is closed, on whichever thread that happens. Lua code cannot see or change
+/// the metatable. Methods and fields by name are easier with [`UserType`](crate::UserType);
+/// this trait is the layer below, for types that decide on names as they come.
+///
+/// ```
+/// use lupa_core::{Call, HostObject, Operation, Result, Runtime};
+///
+/// struct Squares;
+/// impl HostObject for Squares {
+///     const NAME: &'static str = "squares";
+///     const OPERATIONS: &'static [Operation] = &[Operation::Index];
+///     fn invoke(&self, _: Operation, call: &mut Call<'_>) -> Result<()> {
+///         let n: f64 = call.get(1)?;
+///         call.push(n * n)
+///     }
+/// }
+///
+/// let lua = Runtime::new()?;
+/// lua.globals()?.set("squares", lua.create_object(Squares)?)?;
+/// assert_eq!(lua.load("return squares[12]").eval::<f64>()?, 144.0);
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
+pub trait HostObject: Send + Sized + 'static {
+    /// Name of the type, for messages.
+    const NAME: &'static str;
+
+    /// The operations that the type offers; others are Lua errors that name the
+    /// operation and the type `userdata`.
+    const OPERATIONS: &'static [Operation];
+
+    /// Performs an operation: arguments are read from `call`, results are pushed to it.
+    /// An error is raised in Lua; a panic passes through Lua, uncatchable there, to the host's
+    /// outermost call.
+    fn invoke(&self, operation: Operation, call: &mut Call<'_>) -> Result<()>;
+}
+
+/// A call of Lua code to the host: arguments, results, and the runtime.
+pub struct Call<'s> {
+    stack: Stack<'s>,
+    runtime: ManuallyDrop<Runtime>,
+    first: c_int,
+    last: c_int,
+}
+
+impl<'s> Call<'s> {
+    /// `first` and `last` are the slots of the arguments.
+    #[inline]
+    pub(crate) fn new(stack: Stack<'s>, first: c_int, last: c_int) -> Self {
+        Call {
+            stack,
+            runtime: Runtime::borrowed(stack.shared()),
+            first,
+            last,
+        }
+    }
+
+    /// The runtime.
+    #[inline]
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// Number of arguments.
+    #[inline]
+    pub fn len(&self) -> usize {
+        (self.last + 1 - self.first).max(0) as usize
+    }
+
+    /// Whether there are no arguments.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The argument with this index, from 0. Reads as no value beyond the last.
+    #[inline]
+    pub fn arg(&self, index: usize) -> Slot<'s> {
+        let index = c_int::try_from(index).unwrap_or(c_int::MAX);
+        match self.first.checked_add(index) {
+            Some(slot) if slot <= self.last => Slot::new(self.stack, slot),
+            _ => Slot::none(self.stack),
+        }
+    }
+
+    /// The argument with this index, from 0, converted.
+    ///
+    /// # Errors
+    /// [`Error::BadArgument`] with the position, from 1, if it does not convert.
+    #[inline]
+    pub fn get<T: FromLua<'s>>(&self, index: usize) -> Result<T> {
+        T::from_lua(self.arg(index)).map_err(|cause| Error::BadArgument {
+            position: index + 1,
+            cause: Arc::new(cause),
+        })
+    }
+
+    /// Where the caller is, as Lua's messages begin: chunk name, line and `: `. Empty for
+    /// callers that are not Lua code.
+    pub fn location(&self) -> Vec<u8> {
+        let top = self.stack.top();
+        if self.stack.reserve(2).is_err() {
+            return Vec::new();
+        }
+        self.stack.push_location();
+        let location = self.stack.bytes(top + 1).unwrap_or_default().to_vec();
+        self.stack.pop_to(top);
+        location
+    }
+
+    /// Adds a result.
+    ///
+    /// # Errors
+    /// Those of the conversion, and [`Error::StackOverflow`] beyond some 8,000 results.
+    #[inline]
+    pub fn push(&mut self, value: impl IntoLua) -> Result<()> {
+        self.push_with(|pusher| value.into_lua(pusher))
+    }
+
+    /// Adds a result by a closure that pushes it.
+    ///
+    /// # Errors
+    /// As [`Call::push`].
+    #[inline]
+    pub fn push_with(&mut self, push: impl FnOnce(Pusher<'_>) -> Result<()>) -> Result<()> {
+        // A conversion may need a few slots of its own.
+        self.stack.reserve(8)?;
+        let top = self.stack.top();
+        // What a failed conversion leaves would count as a result.
+        push(Pusher::new(self.stack)).inspect_err(|_| self.stack.pop_to(top))
+    }
+
+    /// Raises any Lua value as an error: return what this gives.
+    pub fn raise(&mut self, value: impl IntoLua) -> Error {
+        match self.push(value) {
+            Ok(()) => Error::Raised,
+            Err(error) => error,
+        }
+    }
+
+    /// As [`Call::raise`], for an error that Lua code cannot catch with `pcall`: it ends
+    /// all Lua code up to the host's call that runs it.
+    pub fn raise_uncatchable(&mut self, value: impl IntoLua) -> Error {
+        match self.push(value) {
+            Ok(()) => {
+                self.stack.shared().stop_with_top(self.stack);
+                Error::Raised
+            }
+            Err(error) => error,
+        }
+    }
+}
+
+impl std::fmt::Debug for Call<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Call")
+            .field("arguments", &self.len())
+            .finish_non_exhaustive()
+    }
+}

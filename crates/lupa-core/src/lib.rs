@@ -1,0 +1,72 @@
+//! Embed LuaJIT in Rust.
+//!
+//! ```
+//! use lupa_core::{Result, Runtime};
+//!
+//! fn main() -> Result<()> {
+//!     let lua = Runtime::new()?;
+//!     lua.globals()?.set("greet", lua.create_function(|call| {
+//!         let name: &str = call.get(0)?;
+//!         call.push(format!("Hello, {name}!"))
+//!     })?)?;
+//!     let text: String = lua.load("return greet('world')").eval()?;
+//!     assert_eq!(text, "Hello, world!");
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # What to know
+//!
+//! * A [`Runtime`] is a LuaJIT state with a re-entrant lock. It and all handles ([`Table`],
+//!   [`Function`], [`Coroutine`], [`LuaString`], [`UserData`]) are `Send` and `Sync`.
+//! * Conversions ([`FromLua`], [`IntoLua`]) read from a [`Slot`] of the Lua stack and
+//!   write to a [`Pusher`]: plain data needs no handle and no intermediate value.
+//! * Lua code reaches host values through [`HostObject`] (one method for all operations) or
+//!   [`UserType`] (methods and fields by name), functions through
+//!   [`Runtime::create_function`].
+//! * A Lua error arrives as [`Error`], a host error raised through Lua comes back as the error that it
+//!   was, and a panic passes through Lua and goes on behind it.
+//! * Nothing that Lua code does, short of the FFI library, binary modules and bytecode, aborts the
+//!   process or breaks Rust's guarantees.
+
+mod call;
+mod chunk;
+mod convert;
+mod coroutine;
+mod cursor;
+mod error;
+mod filter;
+mod function;
+mod handle;
+mod host;
+mod jit_modules;
+mod libs;
+mod raw;
+mod reference;
+mod runtime;
+mod slot;
+mod string;
+mod table;
+mod usertype;
+mod value;
+
+pub use call::{Arguments, Around, Directly, Results};
+pub use chunk::{Chunk, ChunkMode, is_incomplete};
+pub use convert::{Bytes, FromLua, FromLuaMulti, IntoLua, IntoLuaMulti, Owned};
+pub use coroutine::Coroutine;
+pub use cursor::Cursor;
+pub use error::{Error, Result, RuntimeError};
+pub use filter::{Access, AttributeFilter};
+pub use function::Function;
+pub use host::{Call, HostObject, Operation};
+pub use libs::Libs;
+pub use raw::coroutine::CoroutineStatus;
+pub use raw::stack::Kind;
+pub use raw::userdata::HostRef;
+pub use reference::{Reference, UserData};
+pub use runtime::{Builder, Guard, Runtime};
+pub use slot::{Pusher, Slot, TableBuilder};
+pub use string::LuaString;
+pub use table::Table;
+pub use usertype::{MemberName, Members, UserType};
+pub use value::{Value, equal, less_than};

@@ -1,0 +1,233 @@
+//! Protected calls: how Rust runs Lua code.
+
+use super::dispatch;
+use super::shared::Shared;
+use super::slots;
+use super::stack::{Kind, Stack};
+use super::sys;
+use crate::error::{Error, Result, RuntimeError};
+use crate::value::Value;
+use std::ffi::c_int;
+use std::sync::Arc;
+
+/// Native stack, in bytes, that must be left to enter Lua again: room for LuaJIT, for a
+/// callback of the host, and for the error that says that the limit was reached.
+const NATIVE_STACK_RESERVE: usize = 192 * 1024;
+
+/// A call being built: the message handler's slot. The function and its arguments are
+/// pushed above it.
+#[derive(Clone, Copy)]
+pub(crate) struct PendingCall {
+    handler: c_int,
+}
+
+impl PendingCall {
+    /// Where the function goes, and after the call the first result.
+    #[inline]
+    pub(crate) fn first(self) -> c_int {
+        self.handler + 1
+    }
+}
+
+impl<'s> Stack<'s> {
+    /// Starts a call by pushing the message handler.
+    #[inline]
+    pub(crate) fn begin_call(self) -> PendingCall {
+        self.push_slot(Shared::message_handler_key());
+        PendingCall {
+            handler: self.top(),
+        }
+    }
+
+    /// Calls the function at `call.first()` with everything above it; `results` is a
+    /// count or `LUA_MULTRET`. The results start at `call.first()`.
+    #[inline]
+    pub(crate) fn call(self, call: PendingCall, results: c_int) -> Result<()> {
+        let arguments = self.top() - call.handler - 1;
+        let status = self.shared.run(self.l, || {
+            // SAFETY: live and locked; the function, its arguments and the handler are
+            // on the stack, and lua_pcall catches every error.
+            unsafe { sys::lua_pcall(self.l, arguments, results, call.handler) }
+        })?;
+        if status == sys::LUA_OK && !self.shared.stop.is_pending() {
+            return Ok(());
+        }
+        self.finish_call(call, status)
+    }
+
+    /// The unusual ends of a call: an error, or a stop that a `pcall` swallowed.
+    #[cold]
+    fn finish_call(self, call: PendingCall, status: c_int) -> Result<()> {
+        let stopped = self.shared.stop_is_due();
+        if status == sys::LUA_OK {
+            if !stopped {
+                return Ok(());
+            }
+            // The results, of which there may be more than leave room, are void.
+            self.truncate(call.handler);
+        }
+        if stopped {
+            self.shared.take_stop(self);
+        }
+        // The message handler ran for this error, and left its traceback, only then.
+        let traced = status == sys::LUA_ERRRUN;
+        let traceback = || if traced { self.stored_traceback() } else { Vec::new() };
+        let status = if stopped { sys::LUA_ERRRUN } else { status };
+        let error = self.error_on_top(status, traceback);
+        self.truncate(call.handler - 1);
+        Err(error)
+    }
+
+    /// Makes an error of the value on top of the stack.
+    pub(super) fn error_on_top(self, status: c_int, traceback: impl FnOnce() -> Vec<u8>) -> Error {
+        if status == sys::LUA_ERRMEM {
+            // LuaJIT does not collect when memory runs out: what filled it may be garbage.
+            self.shared.collect(self.l);
+            return Error::Memory;
+        }
+        let index = self.top();
+        if let Some(panic) = dispatch::take_panic(self, index) {
+            std::panic::resume_unwind(panic);
+        }
+        if let Some(error) = dispatch::external_error(self, index) {
+            return error;
+        }
+        let traceback = if status == sys::LUA_ERRRUN {
+            traceback()
+        } else {
+            Vec::new()
+        };
+        let (message, value) = match self.bytes(index) {
+            Some(bytes) => (bytes.to_vec(), None),
+            None => (self.describe(index), Value::from_stack(self, index).ok()),
+        };
+        Error::Runtime(Arc::new(RuntimeError {
+            message,
+            value,
+            traceback,
+        }))
+    }
+
+    /// The traceback that the message handler left.
+    fn stored_traceback(self) -> Vec<u8> {
+        self.push_slot(slots::TRACEBACK);
+        self.bytes(self.top())
+            .map(<[u8]>::to_vec)
+            .unwrap_or_default()
+    }
+
+    /// What `tostring` makes of an error value.
+    fn describe(self, index: c_int) -> Vec<u8> {
+        let fallback =
+            || format!("(error object is a {} value)", self.kind(index).name()).into_bytes();
+        if self.kind(index) == Kind::Nil {
+            return b"nil".to_vec();
+        }
+        match self.push_tostring(index) {
+            Ok(()) => self.bytes(self.top()).map_or_else(fallback, <[u8]>::to_vec),
+            Err(_) => fallback(),
+        }
+    }
+
+    /// Pushes `tostring(value)`, independent of the global of that name.
+    pub(crate) fn push_tostring(self, index: c_int) -> Result<()> {
+        self.reserve(8)?;
+        let call = self.begin_call();
+        self.push_slot(slots::TOSTRING);
+        self.push_copy(index);
+        self.call(call, 1)
+    }
+
+    /// Pushes `a[b]`, metamethods included, for the two values on top, which stay.
+    pub(crate) fn protected_index(self, table: c_int, key: c_int) -> Result<()> {
+        let call = self.begin_call();
+        self.push_slot(slots::INDEX);
+        self.push_copy(table);
+        self.push_copy(key);
+        self.call(call, 1)
+    }
+
+    /// `table[key] = value`, metamethods included.
+    pub(crate) fn protected_newindex(self, table: c_int, key: c_int, value: c_int) -> Result<()> {
+        let call = self.begin_call();
+        self.push_slot(slots::NEWINDEX);
+        self.push_copy(table);
+        self.push_copy(key);
+        self.push_copy(value);
+        self.call(call, 0)
+    }
+
+    /// `a == b`, metamethods included.
+    pub(crate) fn protected_equal(self, a: c_int, b: c_int) -> Result<bool> {
+        self.compare(slots::EQUAL, a, b)
+    }
+
+    /// `a < b`, metamethods included.
+    pub(crate) fn protected_less_than(self, a: c_int, b: c_int) -> Result<bool> {
+        self.compare(slots::LESS_THAN, a, b)
+    }
+
+    fn compare(self, entry: slots::SlotKey, a: c_int, b: c_int) -> Result<bool> {
+        let call = self.begin_call();
+        self.push_slot(entry);
+        self.push_copy(a);
+        self.push_copy(b);
+        self.call(call, 1)?;
+        Ok(self.boolean(call.first()))
+    }
+
+    /// `#value`, metamethods of userdata included.
+    pub(crate) fn protected_len(self, index: c_int) -> Result<f64> {
+        let call = self.begin_call();
+        self.push_slot(slots::LEN);
+        self.push_copy(index);
+        self.call(call, 1)?;
+        Ok(self.number(call.first()))
+    }
+}
+
+impl Shared {
+    /// Runs Lua code by `run`: guards the native stack, enforces the memory limit, and
+    /// sets a pending stop of an outer run aside meanwhile.
+    #[inline]
+    pub(super) fn run(&self, l: *mut sys::lua_State, run: impl FnOnce() -> c_int) -> Result<c_int> {
+        if stacker::remaining_stack().is_some_and(|left| left < NATIVE_STACK_RESERVE) {
+            return Err(Error::RecursionLimit);
+        }
+        if self.memory.would_exceed(0) {
+            self.collect_to_limit(l)?;
+        }
+        let aside = self.stop.set_aside(l);
+        let enforced = self.memory.enforce(true);
+        self.depth.set(self.depth.get() + 1);
+        let status = run();
+        self.depth.set(self.depth.get() - 1);
+        self.memory.enforce(enforced);
+        if aside {
+            self.stop.resume(l);
+        }
+        Ok(status)
+    }
+
+    /// Runs a full cycle of the collector.
+    #[cold]
+    fn collect(&self, l: *mut sys::lua_State) {
+        let enforced = self.memory.enforce(false);
+        // SAFETY: live and locked; without enforcement a collection cannot raise, and
+        // errors of finalizers do not leave it.
+        unsafe { sys::lua_gc(l, sys::LUA_GCCOLLECT, 0) };
+        self.memory.enforce(enforced);
+    }
+
+    /// Values of the host took more memory than the limit allows: collect, and give up
+    /// if that does not help.
+    #[cold]
+    fn collect_to_limit(&self, l: *mut sys::lua_State) -> Result<()> {
+        self.collect(l);
+        if self.memory.would_exceed(0) {
+            Err(Error::Memory)
+        } else {
+            Ok(())
+        }
+    }
+}

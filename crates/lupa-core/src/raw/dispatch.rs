@@ -1,0 +1,207 @@
+//! Where Lua enters Rust: one function for all operations on host objects.
+
+use super::shared::Shared;
+use super::stack::Stack;
+use super::sys;
+use super::userdata::{self, Borrow, Header};
+use crate::error::{Error, Panic};
+use crate::host::{Call, HostObject, Operation};
+use std::ffi::c_int;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, Once, PoisonError};
+
+/// Tells the shim where Rust is entered.
+pub(super) fn install_entries() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: both functions follow the shim's contract: they never unwind.
+        unsafe { sys::lupa_set_entries(dispatch, super::stop::hook_entry) };
+    });
+}
+
+/// Serves an operation on a host object: finds and verifies the object, runs its
+/// method, and gives the number of results, or `LUPA_RAISE` with the error on top.
+unsafe extern "C" fn dispatch(l: *mut sys::lua_State, event: c_int) -> c_int {
+    // SAFETY: LuaJIT called the trampoline, so `l` is live, this thread has its lock, and
+    // LUA_MINSTACK slots are free.
+    let (arguments, header) = unsafe {
+        let arguments = sys::lua_gettop(l);
+        if event == sys::LUPA_FUNCTION {
+            // On the stack the payload stays alive even if the debug library takes the
+            // upvalue away meanwhile.
+            sys::lua_pushvalue(l, sys::lua_upvalueindex(1));
+            (arguments, header_at(l, arguments + 1))
+        } else if (sys::LUPA_EQ..=sys::LUPA_CONCAT).contains(&event) {
+            // The object may be either operand, and the other one of another type, which
+            // does not offer the operation.
+            (arguments, server_at(l, 1, event).or_else(|| server_at(l, 2, event)))
+        } else if event == sys::LUPA_GC {
+            (arguments, header_at(l, 1))
+        } else {
+            (arguments, server_at(l, 1, event))
+        }
+    };
+    let Some(header) = header else {
+        return if event == sys::LUPA_GC {
+            0
+        } else {
+            sys::LUPA_DEAD
+        };
+    };
+    // SAFETY: verified; a host object never outlives its runtime's state.
+    let shared = unsafe { &*(*header).shared };
+    let enforced = shared.memory.enforce(false);
+    let outer = shared.current.replace(l);
+    let result = if event == sys::LUPA_GC {
+        // SAFETY: verified.
+        let finalize = AssertUnwindSafe(|| unsafe { userdata::finalize(header) });
+        if let Err(panic) = catch_unwind(finalize) {
+            // Nobody waits for it, and to drop it might panic again.
+            std::mem::forget(panic);
+        }
+        0
+    } else {
+        invoke(Stack::new(shared, l), header, event, arguments)
+    };
+    shared.current.set(outer);
+    shared.memory.enforce(enforced);
+    result
+}
+
+/// The header of the host object in a slot.
+///
+/// # Safety
+/// `l` is live and this thread has its lock.
+#[inline]
+unsafe fn header_at(l: *mut sys::lua_State, index: c_int) -> Option<*mut Header> {
+    // SAFETY: by the caller; the type is asked before the block and its size.
+    unsafe {
+        if sys::lua_type(l, index) != sys::LUA_TUSERDATA {
+            return None;
+        }
+        userdata::verify(
+            sys::lua_touserdata(l, index).cast(),
+            sys::lua_objlen(l, index),
+        )
+    }
+}
+
+/// The header of the host object in a slot, if its type serves an event.
+///
+/// # Safety
+/// As [`header_at`].
+#[inline]
+unsafe fn server_at(l: *mut sys::lua_State, index: c_int, event: c_int) -> Option<*mut Header> {
+    // SAFETY: by the caller; a header that was found is verified.
+    unsafe { header_at(l, index).filter(|header| (**header).serves(event)) }
+}
+
+#[inline]
+fn invoke(stack: Stack<'_>, header: *mut Header, event: c_int, arguments: c_int) -> c_int {
+    let operation = Operation::from_event(event);
+    if stack.shared().is_closed() {
+        return raise_error(stack, Error::Closed);
+    }
+    let base = stack.top();
+    // The callee is the first argument of `__call`, but an upvalue of a function.
+    let first = if event == sys::LUPA_CALL { 2 } else { 1 };
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        // SAFETY: verified, and the userdata is an argument or was pushed above.
+        let _borrow = unsafe { Borrow::new(header) };
+        let mut call = Call::new(stack, first, arguments);
+        // SAFETY: verified; the borrow keeps the payload.
+        let result =
+            unsafe { ((*header).methods.invoke)(userdata::payload(header), operation, &mut call) };
+        match result {
+            Ok(()) => stack.top() - base,
+            // Inside, since an error's Display and Drop are host code, too.
+            Err(error) => raise_error(stack, error),
+        }
+    }));
+    match outcome {
+        Ok(results) => results,
+        Err(panic) => raise_panic(stack, panic),
+    }
+}
+
+/// Pushes the value that stands for an error in Lua.
+#[cold]
+fn raise_error(stack: Stack<'_>, error: Error) -> c_int {
+    let pushed = match error {
+        Error::Raised => return sys::LUPA_RAISE,
+        Error::Runtime(e) => match &e.value {
+            Some(value) => value.push(stack),
+            None => stack.push_bytes(&e.message),
+        },
+        Error::Syntax { message } => stack.push_bytes(&message),
+        error if is_host_error(&error) => stack.push_host(HostError(error)),
+        other => stack.push_bytes(other.to_string().as_bytes()),
+    };
+    if let Err(error) = pushed {
+        let _ = stack.push_bytes(error.to_string().as_bytes());
+    }
+    sys::LUPA_RAISE
+}
+
+/// Whether an error must arrive at the host as what it is, and so is no text in Lua.
+fn is_host_error(error: &Error) -> bool {
+    match error {
+        Error::External(_) | Error::Memory | Error::RecursionLimit => true,
+        Error::BadArgument { cause, .. } => is_host_error(cause),
+        _ => false,
+    }
+}
+
+/// Sends a panic on its way: no `pcall` may swallow it.
+#[cold]
+fn raise_panic(stack: Stack<'_>, panic: Panic) -> c_int {
+    let carried = stack.push_host(CarriedPanic(Mutex::new(Some(panic))));
+    if carried.is_ok() {
+        stack.shared().stop_with_top(stack);
+    } else {
+        let _ = stack.push_bytes(b"panic in a host function");
+    }
+    sys::LUPA_RAISE
+}
+
+/// A Rust panic as a Lua value.
+struct CarriedPanic(Mutex<Option<Panic>>);
+
+impl HostObject for CarriedPanic {
+    const NAME: &'static str = "rust panic";
+    const OPERATIONS: &'static [Operation] = &[Operation::ToString];
+
+    fn invoke(&self, _: Operation, call: &mut Call<'_>) -> crate::Result<()> {
+        call.push("panic in a host function")
+    }
+}
+
+pub(super) fn take_panic(stack: Stack<'_>, index: c_int) -> Option<Panic> {
+    let carried = stack.host_object::<CarriedPanic>(index)?;
+    carried
+        .0
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take()
+}
+
+/// An error of the host program as a Lua value: `tostring` gives its message.
+struct HostError(Error);
+
+impl HostObject for HostError {
+    const NAME: &'static str = "host error";
+    const OPERATIONS: &'static [Operation] = &[Operation::ToString];
+
+    fn invoke(&self, _: Operation, call: &mut Call<'_>) -> crate::Result<()> {
+        call.push(self.0.to_string().as_str())
+    }
+}
+
+pub(super) fn external_error(stack: Stack<'_>, index: c_int) -> Option<Error> {
+    stack.host_object::<HostError>(index).map(|e| e.0.clone())
+}
+
+/// Whether the runtime of a stack is `shared`.
+pub(crate) fn same_runtime(stack: Stack<'_>, shared: &Shared) -> bool {
+    std::ptr::eq(stack.shared(), shared)
+}

@@ -1,0 +1,96 @@
+//! What a state gets at its start: helpers in the registry, standard libraries.
+
+use super::slots;
+use super::stack::Stack;
+use super::sys;
+use crate::error::{Error, Result};
+use std::ffi::c_int;
+
+/// Captures the helpers in the registry, before any Lua code can run.
+///
+/// # Safety
+/// `l` is a new state that nobody else uses.
+pub(super) unsafe fn prepare_registry(l: *mut sys::lua_State) {
+    let helpers: [(slots::SlotKey, sys::lua_CFunction); 8] = [
+        (slots::HANDLER, sys::lupa_message_handler),
+        (slots::INDEX, sys::lupa_p_index),
+        (slots::NEWINDEX, sys::lupa_p_newindex),
+        (slots::NEXT, sys::lupa_p_next),
+        (slots::EQUAL, sys::lupa_p_equal),
+        (slots::LESS_THAN, sys::lupa_p_lessthan),
+        (slots::LEN, sys::lupa_p_len),
+        (slots::TOSTRING, sys::lupa_p_tostring),
+    ];
+    // SAFETY: a new state has room for these few values, and no memory limit yet.
+    unsafe {
+        for (key, function) in helpers {
+            sys::lua_pushcclosure(l, function, 0);
+            sys::lua_rawseti(l, sys::LUA_REGISTRYINDEX, key);
+        }
+        for key in [slots::TRACEBACK, slots::STOP] {
+            sys::lua_pushboolean(l, 0);
+            sys::lua_rawseti(l, sys::LUA_REGISTRYINDEX, key);
+        }
+        // The identity table, with weak values.
+        sys::lua_createtable(l, 0, 0);
+        sys::lua_createtable(l, 0, 1);
+        sys::lua_pushlstring(l, c"__mode".as_ptr(), 6);
+        sys::lua_pushlstring(l, c"v".as_ptr(), 1);
+        sys::lua_rawset(l, -3);
+        sys::lua_setmetatable(l, -2);
+        sys::lua_rawseti(l, sys::LUA_REGISTRYINDEX, slots::IDENTITY);
+        // Payloads of host functions are never visible to Lua code but through the
+        // debug library: they need a finalizer and nothing else.
+        sys::lua_createtable(l, 0, 1);
+        sys::lua_pushlstring(l, c"__gc".as_ptr(), 4);
+        sys::lua_pushcclosure(l, sys::lupa_trampoline(sys::LUPA_GC), 0);
+        sys::lua_rawset(l, -3);
+        sys::lua_rawseti(l, sys::LUA_REGISTRYINDEX, slots::FUNCTION_META);
+    }
+}
+
+impl Stack<'_> {
+    /// Opens the standard libraries of a mask of `LUPA_LIB_*`.
+    pub(crate) fn open_libraries(self, libs: c_int) -> Result<()> {
+        let call = self.begin_call();
+        self.push_protected(sys::lupa_p_openlibs);
+        self.push_number(f64::from(libs));
+        self.call(call, 0)
+    }
+}
+
+impl Stack<'_> {
+    /// Compiles a chunk and pushes the function.
+    pub(crate) fn load(self, chunk: &mut sys::LupaChunk) -> Result<()> {
+        let base = self.top();
+        let call = self.begin_call();
+        self.push_protected(sys::lupa_p_load);
+        // SAFETY: the pointer is used during the call below only, after which the former
+        // chunk, of a load that this one interrupts, is put back.
+        let result = unsafe {
+            let outer = sys::lupa_set_chunk(chunk);
+            let result = self.call(call, 1);
+            sys::lupa_set_chunk(outer);
+            result
+        };
+        match result {
+            Ok(()) => {
+                // SAFETY: live and locked; the handler lies below the function.
+                unsafe { sys::lua_remove(self.l, base + 1) };
+                Ok(())
+            }
+            Err(Error::Runtime(e)) if chunk.status == sys::LUA_ERRSYNTAX => Err(Error::Syntax {
+                message: e.message.clone(),
+            }),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The source of one of the `jit.*` modules that belong to this LuaJIT.
+pub(crate) fn jit_module(name: &str) -> Option<&'static str> {
+    sys::JIT_MODULES
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, source)| *source)
+}

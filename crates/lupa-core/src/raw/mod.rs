@@ -1,0 +1,30 @@
+//! The only module that calls LuaJIT, and the only one with `unsafe`.
+//!
+//! What it offers to the rest of the crate is safe to call:
+//!
+//! * [`Shared`] is a Lua state with its lock. [`Shared::enter`] takes the lock,
+//!   hands a [`Stack`] to a closure, and settles the stack afterwards; frames so
+//!   nest strictly and nothing of a frame outlives it.
+//! * [`Stack`] addresses slots by positive index only. Reading beyond the top
+//!   gives nil; pushes are preceded by [`Stack::reserve`].
+//! * What can raise goes through [`Stack::call`] of a protected entry of the C
+//!   shim; what merely allocates is called directly, since the memory limit is
+//!   enforced only while Lua code runs (see `memory`).
+//! * Lua reaches Rust through `dispatch` alone, which verifies the userdata
+//!   it is given and returns to the C trampoline before anything is raised.
+
+pub(crate) mod call;
+pub(crate) mod coroutine;
+pub(crate) mod dispatch;
+pub(crate) mod library;
+pub(crate) mod lock;
+pub(crate) mod memory;
+pub(crate) mod shared;
+pub(crate) mod slots;
+pub(crate) mod stack;
+pub(crate) mod stop;
+pub(crate) mod userdata;
+
+pub(crate) use luajit_sys as sys;
+pub(crate) use shared::Shared;
+pub(crate) use stack::{Kind, Stack};

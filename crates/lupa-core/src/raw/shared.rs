@@ -1,0 +1,284 @@
+//! A Lua state with its lock.
+
+use super::lock::{Held, Lock};
+use super::memory::Memory;
+use super::slots::{self, SlotKey, Slots};
+use super::stack::Stack;
+use super::stop::Stop;
+use super::sys;
+use crate::error::{Error, Result};
+use crate::filter::AttributeFilter;
+use crate::usertype::MemberName;
+use std::any::{Any, TypeId};
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::ffi::c_int;
+use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::{Arc, OnceLock};
+
+/// Slots every frame can use without asking: more than any operation here needs.
+const RESERVED: c_int = 16;
+
+/// A Lua state, its lock, and what belongs to both.
+pub(crate) struct Shared {
+    lock: Lock,
+    /// The state that runs: the main one, or the coroutine a host function was
+    /// called from. Null once closed.
+    pub(super) current: Cell<*mut sys::lua_State>,
+    /// The main state; null once closed. Atomic, since it may be read without the lock.
+    main: AtomicPtr<sys::lua_State>,
+    pub(super) memory: Memory,
+    pub(super) slots: Slots,
+    /// Metatable of each type of host object.
+    pub(super) metatables: RefCell<Vec<(TypeId, SlotKey)>>,
+    pub(super) stop: Stop,
+    /// Nested runs of Lua code.
+    pub(super) depth: Cell<u32>,
+    extension: OnceLock<Box<dyn Any + Send + Sync>>,
+    /// Policy over the members of user types.
+    filter: OnceLock<Arc<Filter>>,
+    /// Member tables of user types, by type.
+    user_types: RefCell<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
+}
+
+/// See [`crate::Builder::attribute_filter`].
+type Filter = dyn for<'a> AttributeFilter<&'static str, MemberName<'a>>;
+
+// SAFETY: every field but `lock`, `main`, the memory limit, the pending list of `slots`,
+// `extension` and `filter` is touched only with the lock held; those are safe to share.
+// A Lua state may move between threads as long as one at a time uses it.
+unsafe impl Send for Shared {}
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    /// Makes a state with the libraries of `libs`, a mask of `LUPA_LIB_*`.
+    pub(crate) fn new(libs: c_int, limit: Option<usize>) -> Result<Arc<Self>> {
+        super::dispatch::install_entries();
+        // SAFETY: luaL_newstate needs nothing.
+        let l = unsafe { sys::luaL_newstate() };
+        if l.is_null() {
+            return Err(Error::Memory);
+        }
+        let shared = Arc::new(Shared {
+            lock: Lock::new(),
+            current: Cell::new(l),
+            main: AtomicPtr::new(l),
+            memory: Memory::new(),
+            slots: Slots::new(),
+            metatables: RefCell::new(Vec::new()),
+            stop: Stop::new(),
+            depth: Cell::new(0),
+            extension: OnceLock::new(),
+            filter: OnceLock::new(),
+            user_types: RefCell::new(HashMap::new()),
+        });
+        // SAFETY: the state is ours alone so far; the Arc keeps `shared` in place.
+        unsafe {
+            super::stop::register(l, &shared);
+            super::library::prepare_registry(l);
+            if limit.is_some() {
+                shared.memory.install(l);
+            }
+        }
+        shared.enter(|stack| stack.open_libraries(libs))?;
+        if let Some(bytes) = limit {
+            shared.set_memory_limit(bytes)?;
+        }
+        Ok(shared)
+    }
+
+    /// Locks the state and runs `f` on its stack; pops whatever `f` leaves there.
+    #[inline]
+    pub(crate) fn enter<R>(&self, f: impl for<'s> FnOnce(Stack<'s>) -> Result<R>) -> Result<R> {
+        let held = self.lock.lock()?;
+        self.entered(&held, f)
+    }
+
+    #[inline]
+    fn entered<R>(
+        &self,
+        held: &Held<'_>,
+        f: impl for<'s> FnOnce(Stack<'s>) -> Result<R>,
+    ) -> Result<R> {
+        let l = self.current.get();
+        if l.is_null() {
+            return Err(Error::Closed);
+        }
+        if held.is_outermost() && self.slots.has_pending() {
+            self.release_pending(l);
+        }
+        let stack = Stack::new(self, l);
+        stack.reserve(RESERVED as usize)?;
+        let _frame = Frame {
+            stack,
+            top: stack.top(),
+        };
+        f(stack)
+    }
+
+    /// Takes the lock, waiting for other threads.
+    #[inline]
+    pub(crate) fn lock(&self) -> Result<Held<'_>> {
+        self.lock.lock()
+    }
+
+    /// Takes the lock if no other thread has it.
+    #[inline]
+    pub(crate) fn try_lock(&self) -> Option<Held<'_>> {
+        self.lock.try_lock()
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.main.load(Ordering::Relaxed).is_null()
+    }
+
+    /// Values that the host put beside this runtime.
+    pub(crate) fn extension(&self) -> &OnceLock<Box<dyn Any + Send + Sync>> {
+        &self.extension
+    }
+
+    pub(crate) fn filter(&self) -> &OnceLock<Arc<Filter>> {
+        &self.filter
+    }
+
+    /// Member tables of user types. Only with the lock held, as in a host function.
+    pub(crate) fn user_types(&self) -> &RefCell<HashMap<TypeId, Arc<dyn Any + Send + Sync>>> {
+        &self.user_types
+    }
+
+    /// Number of live handles.
+    pub(crate) fn handles(&self) -> usize {
+        self.slots.in_use()
+    }
+
+    /// Frees a slot, now or, when another thread runs the state, later.
+    #[inline]
+    pub(crate) fn release_slot(&self, key: SlotKey) {
+        match self.lock.try_lock() {
+            Some(_held) => {
+                let l = self.current.get();
+                if !l.is_null() {
+                    self.clear_slot(l, key);
+                }
+            }
+            None => self.slots.release_later(key),
+        }
+    }
+
+    #[inline]
+    fn clear_slot(&self, l: *mut sys::lua_State, key: SlotKey) {
+        // SAFETY: `l` is live and the lock is held. One slot is free: a C function
+        // has LUA_MINSTACK of them and every frame reserves more than it uses. The
+        // key exists, so the store cannot allocate.
+        unsafe {
+            sys::lua_pushnil(l);
+            sys::lua_rawseti(l, sys::LUA_REGISTRYINDEX, key);
+        }
+        self.slots.release(key);
+    }
+
+    #[cold]
+    fn release_pending(&self, l: *mut sys::lua_State) {
+        for key in self.slots.take_pending() {
+            self.clear_slot(l, key);
+        }
+    }
+
+    /// Bytes in use by this state.
+    pub(crate) fn memory_used(&self) -> Result<usize> {
+        self.enter(|stack| {
+            Ok(if self.memory.is_installed() {
+                self.memory.used()
+            } else {
+                stack.gc_count()
+            })
+        })
+    }
+
+    /// Sets the limit in bytes, `usize::MAX` for none.
+    pub(crate) fn set_memory_limit(&self, bytes: usize) -> Result<()> {
+        self.enter(|_| {
+            if self.is_closed() {
+                // A finalizer asks while the state closes with LuaJIT's own allocator.
+                return Err(Error::Closed);
+            }
+            // SAFETY: the state is live, its lock is held, and `close` uninstalls the
+            // wrapper before this object goes away.
+            // The main state is given, since the wrapper keeps it.
+            unsafe { self.memory.install(self.main.load(Ordering::Relaxed)) };
+            self.memory.set_limit(bytes);
+            Ok(())
+        })
+    }
+
+    pub(crate) fn memory_limit(&self) -> usize {
+        self.memory.limit()
+    }
+
+    /// Closes the state: runs all finalizers and frees its memory.
+    pub(crate) fn close(&self) -> Result<()> {
+        let held = self.lock.lock()?;
+        if !held.is_outermost() {
+            return Err(Error::Busy);
+        }
+        self.close_now();
+        Ok(())
+    }
+
+    fn close_now(&self) {
+        let l = self.main.swap(std::ptr::null_mut(), Ordering::Relaxed);
+        if l.is_null() {
+            return;
+        }
+        // From here on `is_closed` holds: `dispatch` refuses everything but `__gc`,
+        // and `current` stays until the finalizers that lua_close runs are done.
+        self.memory.enforce(false);
+        self.memory.set_limit(usize::MAX);
+        super::stop::unregister(l);
+        // SAFETY: nobody else can use the state: the lock is held or this is the
+        // last owner. LuaJIT demands its own allocator for closing.
+        unsafe {
+            self.memory.uninstall(l);
+            sys::lua_close(l);
+        }
+        self.current.set(std::ptr::null_mut());
+    }
+
+    pub(super) fn message_handler_key() -> SlotKey {
+        slots::HANDLER
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // Only a thread that was lost in a fork can have the lock: it was running the
+        // state, which is beyond repair then and stays as it is.
+        if let Some(_held) = self.lock.try_lock() {
+            self.close_now();
+        }
+    }
+}
+
+/// An `Arc` of a state that is only borrowed: it must be kept from being dropped, and
+/// cloned to own.
+#[inline]
+pub(crate) fn borrow_arc(shared: &Shared) -> Arc<Shared> {
+    // SAFETY: every `Shared` is made inside an Arc by `new`. The count is not touched: the
+    // only caller wraps the result in ManuallyDrop. While the state closes in
+    // the last owner's drop, `dispatch` refuses to run host code, so nobody clones it then.
+    unsafe { Arc::from_raw(shared) }
+}
+
+/// Settles the stack when a closure of [`Shared::enter`] ends, by panic too.
+struct Frame<'a> {
+    stack: Stack<'a>,
+    top: c_int,
+}
+
+impl Drop for Frame<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.stack.truncate(self.top);
+    }
+}

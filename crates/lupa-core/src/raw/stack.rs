@@ -1,0 +1,461 @@
+//! Safe access to the Lua stack of a locked state.
+
+use super::shared::Shared;
+use super::slots::{self, SlotKey};
+use super::sys;
+use crate::error::{Error, Result};
+use std::ffi::{c_int, c_void};
+
+/// What a slot holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// No value: beyond the last argument or result.
+    None,
+    /// `nil`
+    Nil,
+    /// `true` or `false`
+    Boolean,
+    /// A bare pointer, made by C code.
+    LightUserData,
+    /// A number, always a double.
+    Number,
+    /// A byte string.
+    String,
+    /// A table.
+    Table,
+    /// A function, of Lua, of C or of the host.
+    Function,
+    /// Full userdata: a host object, a file, an object of a binary module.
+    UserData,
+    /// A coroutine.
+    Thread,
+    /// A value of LuaJIT's FFI library.
+    CData,
+}
+
+impl Kind {
+    /// Lua's name of the type, as `type` gives it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::None => "no value",
+            Kind::Nil => "nil",
+            Kind::Boolean => "boolean",
+            Kind::LightUserData | Kind::UserData => "userdata",
+            Kind::Number => "number",
+            Kind::String => "string",
+            Kind::Table => "table",
+            Kind::Function => "function",
+            Kind::Thread => "thread",
+            Kind::CData => "cdata",
+        }
+    }
+
+    #[inline]
+    fn from_raw(tag: c_int) -> Kind {
+        match tag {
+            sys::LUA_TNIL => Kind::Nil,
+            sys::LUA_TBOOLEAN => Kind::Boolean,
+            sys::LUA_TLIGHTUSERDATA => Kind::LightUserData,
+            sys::LUA_TNUMBER => Kind::Number,
+            sys::LUA_TSTRING => Kind::String,
+            sys::LUA_TTABLE => Kind::Table,
+            sys::LUA_TFUNCTION => Kind::Function,
+            sys::LUA_TUSERDATA => Kind::UserData,
+            sys::LUA_TTHREAD => Kind::Thread,
+            10 => Kind::CData,
+            _ => Kind::None,
+        }
+    }
+}
+
+/// The stack of a live state whose lock is held, for the time `'s`.
+///
+/// Slots are counted from 1 at the bottom of the running C function's frame.
+/// What is pushed stays where it is until the enclosing frame is left; only
+/// this module and its siblings cut the stack down.
+#[derive(Clone, Copy)]
+pub(crate) struct Stack<'s> {
+    pub(super) shared: &'s Shared,
+    /// Invariant: live, and its lock is held by this thread throughout `'s`.
+    pub(super) l: *mut sys::lua_State,
+}
+
+/// Longest string LuaJIT makes (`LJ_MAX_STR`).
+const MAX_STRING: usize = 0x7fff_ff00;
+
+// SAFETY of the blocks below: "live and locked" is the invariant of `Stack::l`. A
+// positive index beyond the top is defined to read as "none". Pushes need a free slot:
+// frames reserve theirs on entry and callers reserve what goes beyond; a push of
+// something new may collect garbage, which cannot raise while the limit is not enforced.
+impl<'s> Stack<'s> {
+    #[inline]
+    pub(super) fn new(shared: &'s Shared, l: *mut sys::lua_State) -> Self {
+        Stack { shared, l }
+    }
+
+    #[inline]
+    pub(crate) fn shared(self) -> &'s Shared {
+        self.shared
+    }
+
+    /// Number of values in the frame.
+    #[inline]
+    pub(crate) fn top(self) -> c_int {
+        // SAFETY: live and locked.
+        unsafe { sys::lua_gettop(self.l) }
+    }
+
+    /// Cuts the frame down to `top` values; does nothing if it has fewer.
+    #[inline]
+    pub(super) fn truncate(self, top: c_int) {
+        if top < self.top() {
+            // SAFETY: live and locked; the new top is not above the old one.
+            unsafe { sys::lua_settop(self.l, top) }
+        }
+    }
+
+    /// Pops what lies above `index`, of which nothing may be borrowed any more.
+    #[inline]
+    pub(crate) fn pop_to(self, index: c_int) {
+        self.truncate(index);
+    }
+
+    /// Makes room for `count` more values.
+    #[inline]
+    pub(crate) fn reserve(self, count: usize) -> Result<()> {
+        // One more than asked for: a push into the very last slot grows the stack at once,
+        // and that can raise.
+        let wanted = c_int::try_from(count + 1).unwrap_or(c_int::MAX);
+        // SAFETY: live and locked; lua_checkstack catches its own errors.
+        if unsafe { sys::lua_checkstack(self.l, wanted) } == 0 {
+            return Err(Error::StackOverflow(count));
+        }
+        Ok(())
+    }
+
+    // -- Reading ----------------------------------------------------------
+
+    #[inline]
+    pub(crate) fn kind(self, index: c_int) -> Kind {
+        debug_assert!(index > 0);
+        // SAFETY: live and locked; a positive index.
+        Kind::from_raw(unsafe { sys::lua_type(self.l, index) })
+    }
+
+    /// The number in a slot; 0 if it holds none. Strings are not converted by callers:
+    /// they look at the kind first.
+    #[inline]
+    pub(crate) fn number(self, index: c_int) -> f64 {
+        // SAFETY: live and locked; a positive index.
+        unsafe { sys::lua_tonumber(self.l, index) }
+    }
+
+    #[inline]
+    pub(crate) fn boolean(self, index: c_int) -> bool {
+        // SAFETY: live and locked; a positive index.
+        unsafe { sys::lua_toboolean(self.l, index) != 0 }
+    }
+
+    /// The bytes of a string slot. They live as long as the frame, since slots are
+    /// never overwritten and LuaJIT does not move strings.
+    #[inline]
+    pub(crate) fn bytes(self, index: c_int) -> Option<&'s [u8]> {
+        if self.kind(index) != Kind::String {
+            return None;
+        }
+        let mut length = 0;
+        // SAFETY: live and locked. On a string slot lua_tolstring neither converts nor
+        // allocates, and gives `length` readable bytes, anchored by the slot for `'s`.
+        unsafe {
+            let data = sys::lua_tolstring(self.l, index, &mut length);
+            Some(std::slice::from_raw_parts(data.cast(), length))
+        }
+    }
+
+    /// An address that identifies a reference value; null for others.
+    pub(crate) fn pointer(self, index: c_int) -> *const c_void {
+        // SAFETY: live and locked; a positive index.
+        unsafe { sys::lua_topointer(self.l, index) }
+    }
+
+    /// The block of a userdata slot, full or light; null for others.
+    pub(crate) fn userdata(self, index: c_int) -> *const c_void {
+        // SAFETY: live and locked; a positive index.
+        unsafe { sys::lua_touserdata(self.l, index) }
+    }
+
+    #[inline]
+    pub(crate) fn raw_equal(self, a: c_int, b: c_int) -> bool {
+        // SAFETY: live and locked; positive indices.
+        unsafe { sys::lua_rawequal(self.l, a, b) != 0 }
+    }
+
+    /// Whether a function slot holds a C function, built-in ones included.
+    pub(crate) fn is_c_function(self, index: c_int) -> bool {
+        // SAFETY: live and locked; a positive index.
+        unsafe { sys::lua_iscfunction(self.l, index) != 0 }
+    }
+
+    // -- Pushing ----------------------------------------------------------
+
+    #[inline]
+    pub(crate) fn push_nil(self) {
+        // SAFETY: live and locked; a slot is reserved.
+        unsafe { sys::lua_pushnil(self.l) }
+    }
+
+    #[inline]
+    pub(crate) fn push_boolean(self, value: bool) {
+        // SAFETY: live and locked; a slot is reserved.
+        unsafe { sys::lua_pushboolean(self.l, c_int::from(value)) }
+    }
+
+    #[inline]
+    pub(crate) fn push_number(self, value: f64) {
+        // SAFETY: live and locked; a slot is reserved.
+        unsafe { sys::lua_pushnumber(self.l, value) }
+    }
+
+    /// Pushes a string; refuses what breaks the memory limit or LuaJIT's own.
+    #[inline]
+    pub(crate) fn push_bytes(self, bytes: &[u8]) -> Result<()> {
+        if bytes.len() > MAX_STRING || self.shared.memory.would_exceed(bytes.len()) {
+            return Err(Error::Memory);
+        }
+        // SAFETY: live and locked; a slot is reserved; the length is within LuaJIT's limit.
+        unsafe { sys::lua_pushlstring(self.l, bytes.as_ptr().cast(), bytes.len()) };
+        Ok(())
+    }
+
+    /// Pushes a copy of a slot.
+    #[inline]
+    pub(crate) fn push_copy(self, index: c_int) {
+        // SAFETY: live and locked; a positive index; a slot is reserved.
+        unsafe { sys::lua_pushvalue(self.l, index) }
+    }
+
+    /// Pushes what a registry slot holds.
+    #[inline]
+    pub(crate) fn push_slot(self, key: SlotKey) {
+        // SAFETY: live and locked; a slot is reserved; the registry is a table.
+        unsafe { sys::lua_rawgeti(self.l, sys::LUA_REGISTRYINDEX, key) }
+    }
+
+    /// Moves the top value into a new registry slot.
+    #[inline]
+    pub(crate) fn anchor(self, index: c_int) -> Result<SlotKey> {
+        let key = self.shared.slots.acquire().ok_or(Error::Memory)?;
+        // SAFETY: live and locked; a slot is reserved. The store may allocate, but the
+        // number of keys stays below what a table can hold.
+        unsafe {
+            sys::lua_pushvalue(self.l, index);
+            sys::lua_rawseti(self.l, sys::LUA_REGISTRYINDEX, key);
+        }
+        Ok(key)
+    }
+
+    /// Stores a copy of a slot under a registry slot that is in use.
+    #[inline]
+    pub(crate) fn store(self, index: c_int, key: SlotKey) {
+        // SAFETY: live and locked; a slot is reserved; the key exists.
+        unsafe {
+            sys::lua_pushvalue(self.l, index);
+            sys::lua_rawseti(self.l, sys::LUA_REGISTRYINDEX, key);
+        }
+    }
+
+    /// Pushes an empty table with room for so many entries.
+    pub(crate) fn push_table(self, array: usize, hash: usize) -> Result<()> {
+        const MOST: usize = 1 << 26;
+        // 8 bytes an array slot, 24 a hash node, on every 64-bit LuaJIT.
+        let bytes = array
+            .saturating_mul(8)
+            .saturating_add(hash.saturating_mul(24));
+        if array > MOST || hash > MOST / 2 || self.shared.memory.would_exceed(bytes) {
+            return Err(Error::Memory);
+        }
+        // SAFETY: live and locked; a slot is reserved; both sizes are within LuaJIT's limits.
+        unsafe { sys::lua_createtable(self.l, array as c_int, hash as c_int) };
+        Ok(())
+    }
+
+    pub(crate) fn push_globals(self) {
+        // SAFETY: live and locked; a slot is reserved. The main thread's environment is
+        // what the API calls the globals; `setfenv(0, t)` changes it.
+        unsafe { sys::lua_pushvalue(self.l, sys::LUA_GLOBALSINDEX) }
+    }
+
+    /// Pushes the place from which the running C function was called, as Lua's messages begin.
+    pub(crate) fn push_location(self) {
+        // SAFETY: live and locked; a slot is reserved.
+        unsafe { sys::luaL_where(self.l, 1) }
+    }
+
+    /// Pushes the function of one of the shim's protected entries.
+    pub(crate) fn push_protected(self, entry: sys::lua_CFunction) {
+        // SAFETY: live and locked; a slot is reserved.
+        unsafe { sys::lua_pushcclosure(self.l, entry, 0) }
+    }
+
+    // -- Tables -----------------------------------------------------------
+
+    /// The table in a slot.
+    #[inline]
+    pub(crate) fn table(self, index: c_int) -> Option<TableSlot<'s>> {
+        (self.kind(index) == Kind::Table).then_some(TableSlot { stack: self, index })
+    }
+
+    /// Pushes a value's metatable; `false`, and nothing pushed, if it has none.
+    #[inline]
+    pub(crate) fn push_metatable(self, index: c_int) -> bool {
+        // SAFETY: live and locked; a slot is reserved.
+        unsafe { sys::lua_getmetatable(self.l, index) != 0 }
+    }
+
+    // -- Garbage collector --------------------------------------------------
+
+    /// LuaJIT's own count of the bytes in use.
+    pub(crate) fn gc_count(self) -> usize {
+        // SAFETY: live and locked; counting neither allocates nor collects.
+        unsafe {
+            let kib = sys::lua_gc(self.l, sys::LUA_GCCOUNT, 0);
+            let rest = sys::lua_gc(self.l, sys::LUA_GCCOUNTB, 0);
+            kib as usize * 1024 + rest as usize
+        }
+    }
+
+    pub(crate) fn gc_is_running(self) -> bool {
+        // SAFETY: live and locked; this reads one field.
+        unsafe { sys::lua_gc(self.l, sys::LUA_GCISRUNNING, 0) != 0 }
+    }
+
+    /// Controls the collector. Finalizers may run.
+    pub(crate) fn gc(self, what: super::memory::Gc) -> Result<c_int> {
+        use super::memory::Gc;
+        let (what, data) = match what {
+            Gc::Collect => (sys::LUA_GCCOLLECT, 0),
+            Gc::Stop => (sys::LUA_GCSTOP, 0),
+            Gc::Restart => (sys::LUA_GCRESTART, -1),
+            Gc::Step(kib) => (sys::LUA_GCSTEP, kib),
+            Gc::SetPause(percent) => (sys::LUA_GCSETPAUSE, percent),
+            Gc::SetStepMul(percent) => (sys::LUA_GCSETSTEPMUL, percent),
+        };
+        let call = self.begin_call();
+        self.push_protected(sys::lupa_p_gc);
+        self.push_number(f64::from(what));
+        self.push_number(f64::from(data));
+        self.call(call, 1)?;
+        Ok(self.number(call.first()) as c_int)
+    }
+}
+
+/// A slot that is known to hold a table.
+#[derive(Clone, Copy)]
+pub(crate) struct TableSlot<'s> {
+    stack: Stack<'s>,
+    index: c_int,
+}
+
+// SAFETY of the blocks below: the slot holds a table (checked at construction; slots
+// are never overwritten), besides what is said at `Stack`.
+impl TableSlot<'_> {
+    /// Whether access must go through metamethods.
+    #[inline]
+    pub(crate) fn has_metatable(self) -> bool {
+        if self.stack.push_metatable(self.index) {
+            self.stack.truncate(self.stack.top() - 1);
+            return true;
+        }
+        false
+    }
+
+    /// Replaces the key on top by its value, raw.
+    #[inline]
+    pub(crate) fn raw_get(self) {
+        // SAFETY: a table; lua_rawget does not raise.
+        unsafe { sys::lua_rawget(self.stack.l, self.index) }
+    }
+
+    /// Pushes `t[n]`, raw.
+    #[inline]
+    pub(crate) fn raw_get_index(self, n: c_int) {
+        // SAFETY: a table; lua_rawgeti does not raise.
+        unsafe { sys::lua_rawgeti(self.stack.l, self.index, n) }
+    }
+
+    /// Pops value and key and sets `t[key] = value`, raw.
+    #[inline]
+    pub(crate) fn raw_set(self) -> Result<()> {
+        let key = self.stack.top() - 1;
+        match self.stack.kind(key) {
+            Kind::Nil | Kind::None => Err(Error::InvalidKey("nil")),
+            Kind::Number if self.stack.number(key).is_nan() => Err(Error::InvalidKey("NaN")),
+            _ => {
+                // SAFETY: a table, and the key is neither nil nor NaN, the two that raise.
+                unsafe { sys::lua_rawset(self.stack.l, self.index) };
+                Ok(())
+            }
+        }
+    }
+
+    /// Pops a value and sets `t[n] = value`, raw.
+    #[inline]
+    pub(crate) fn raw_set_index(self, n: c_int) {
+        // SAFETY: a table; the store may allocate, nothing else.
+        unsafe { sys::lua_rawseti(self.stack.l, self.index, n) }
+    }
+
+    /// A border of the table, as `#` without metamethods.
+    #[inline]
+    pub(crate) fn raw_len(self) -> usize {
+        // SAFETY: a table; lua_objlen raises only for numbers.
+        unsafe { sys::lua_objlen(self.stack.l, self.index) }
+    }
+
+    /// Pops a key and pushes the next key and value; `false` at the end. An error
+    /// if the key is not in the table.
+    pub(crate) fn next(self) -> Result<bool> {
+        let stack = self.stack;
+        let key = stack.top();
+        if stack.kind(key) != Kind::Nil {
+            stack.push_copy(key);
+            self.raw_get();
+            let present = stack.kind(key + 1) != Kind::Nil;
+            stack.truncate(key);
+            if !present {
+                return self.next_after_removed(key);
+            }
+        }
+        // SAFETY: a table, and the key is nil or in it: nothing else makes lua_next raise.
+        Ok(unsafe { sys::lua_next(stack.l, self.index) } != 0)
+    }
+
+    /// `next` for a key whose value is gone: it is found unless the table was rehashed.
+    #[cold]
+    fn next_after_removed(self, key: c_int) -> Result<bool> {
+        let stack = self.stack;
+        let call = stack.begin_call();
+        stack.push_slot(slots::NEXT);
+        stack.push_copy(self.index);
+        stack.push_copy(key);
+        stack.call(call, sys::LUA_MULTRET)?;
+        if stack.top() < call.first() {
+            stack.truncate(key - 1);
+            return Ok(false);
+        }
+        // On the stack are: key, handler, next key, value. Bring the last two down.
+        for _ in 0..2 {
+            // SAFETY: live and locked; both slots exist and are no pseudo-indices.
+            unsafe { sys::lua_insert(stack.l, key) };
+        }
+        stack.truncate(key + 1);
+        Ok(true)
+    }
+
+    /// Pops a table or nil and makes it the metatable.
+    pub(crate) fn set_metatable(self) {
+        // SAFETY: a table, for which this cannot raise; callers push a table or nil.
+        unsafe { sys::lua_setmetatable(self.stack.l, self.index) };
+    }
+}

@@ -1,0 +1,377 @@
+//! Host objects as userdata: layout, identity check, creation.
+//!
+//! The block of a host object starts with a [`Header`] whose first word is a
+//! random number of this process mixed with the block's address. Lua code can
+//! copy metatables with the debug library, but it can neither read nor write that word, so
+//! the header cannot be forged.
+
+use super::shared::Shared;
+use super::slots::{self, SlotKey};
+use super::stack::{Kind, Stack};
+use super::sys;
+use crate::error::Result;
+use crate::host::{Call, HostObject, Operation};
+use std::any::TypeId;
+use std::cell::Cell;
+use std::ffi::c_int;
+use std::hash::{BuildHasher, RandomState};
+use std::mem::ManuallyDrop;
+use std::sync::OnceLock;
+
+/// What stands before the payload in a userdata block.
+#[repr(C)]
+pub(super) struct Header {
+    mark: u64,
+    pub(super) shared: *const Shared,
+    pub(super) methods: &'static Methods,
+    /// References into the payload that Rust code holds. While there are any, `__gc`,
+    /// which Lua code can call early with the debug library, is deferred.
+    borrows: Cell<usize>,
+}
+
+impl Header {
+    /// Whether the payload's type serves an event of the shim.
+    #[inline]
+    pub(super) fn serves(&self, event: c_int) -> bool {
+        self.methods.operations & (1 << event) != 0
+    }
+}
+
+/// The monomorphised entry points of one type of payload.
+pub(super) struct Methods {
+    type_id: fn() -> TypeId,
+    pub(super) name: &'static str,
+    /// The operations of the type, a bit each.
+    operations: u32,
+    /// # Safety: the pointer is to a live payload of the type.
+    pub(super) invoke: unsafe fn(*const (), Operation, &mut Call<'_>) -> Result<()>,
+    /// # Safety: as `invoke`; the payload must not be used afterwards.
+    pub(super) drop: unsafe fn(*mut ()),
+}
+
+#[repr(C)]
+struct Block<T> {
+    header: Header,
+    payload: ManuallyDrop<T>,
+}
+
+struct MethodsOf<T>(std::marker::PhantomData<T>);
+
+impl<T: HostObject> MethodsOf<T> {
+    const METHODS: &'static Methods = &Methods {
+        type_id: TypeId::of::<T>,
+        name: T::NAME,
+        operations: operations_mask(T::OPERATIONS),
+        invoke: |payload, operation, call| {
+            // SAFETY: by the contract of `Methods::invoke`.
+            let object = unsafe { &*payload.cast::<T>() };
+            object.invoke(operation, call)
+        },
+        drop: |payload| {
+            // SAFETY: by the contract of `Methods::drop`.
+            unsafe { payload.cast::<T>().drop_in_place() }
+        },
+    };
+}
+
+const fn operations_mask(operations: &[Operation]) -> u32 {
+    let mut mask = 0;
+    let mut next = 0;
+    while next < operations.len() {
+        mask |= 1 << operations[next] as u32;
+        next += 1;
+    }
+    mask
+}
+
+/// The payload's offset in a block of `T`; the same for all types whose alignment is
+/// at most 8, which is what LuaJIT gives a block.
+const PAYLOAD: usize = size_of::<Header>();
+
+fn secret() -> u64 {
+    static SECRET: OnceLock<u64> = OnceLock::new();
+    // RandomState draws its keys from the system's randomness.
+    *SECRET.get_or_init(|| RandomState::new().hash_one(0x006c_7570_6121_u64))
+}
+
+#[inline]
+fn mark_of(block: *const Header) -> u64 {
+    secret() ^ (block as u64)
+}
+
+/// The header behind a userdata block, if it is one of a live host object.
+///
+/// # Safety
+/// `block` is null or a block of at least `size` readable bytes, 8-aligned.
+#[inline]
+pub(super) unsafe fn verify(block: *mut Header, size: usize) -> Option<*mut Header> {
+    if block.is_null() || size < PAYLOAD {
+        return None;
+    }
+    // SAFETY: at least a header's bytes are readable; a u64 has no invalid values.
+    let mark = unsafe { (*block).mark };
+    (mark == mark_of(block)).then_some(block)
+}
+
+#[inline]
+pub(super) fn payload(header: *mut Header) -> *mut () {
+    // SAFETY: a verified header is followed by its payload in the same block.
+    unsafe { header.byte_add(PAYLOAD).cast() }
+}
+
+/// Ends a host object's life: it verifies no more, and its payload is dropped as soon as
+/// nothing borrows it.
+///
+/// # Safety
+/// `header` was verified.
+pub(super) unsafe fn finalize(header: *mut Header) {
+    // SAFETY: verified, so header and payload are initialised; clearing the mark first
+    // makes this happen once, whatever the payload's drop does.
+    unsafe {
+        (*header).mark = 0;
+        if (*header).borrows.get() == 0 {
+            ((*header).methods.drop)(payload(header));
+        }
+    }
+}
+
+/// Keeps the payload of a host object in place while Rust code uses it.
+pub(super) struct Borrow(*mut Header);
+
+impl Borrow {
+    /// # Safety
+    /// `header` was verified, its userdata is on the stack for as long as the borrow
+    /// lives, and so is the lock held.
+    #[inline]
+    pub(super) unsafe fn new(header: *mut Header) -> Self {
+        // SAFETY: verified, so initialised.
+        let borrows = unsafe { &(*header).borrows };
+        borrows.set(borrows.get() + 1);
+        Borrow(header)
+    }
+}
+
+impl Drop for Borrow {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: `new` demands that the userdata is still there.
+        unsafe {
+            let borrows = &(*self.0).borrows;
+            borrows.set(borrows.get() - 1);
+            // No mark: `finalize` was here and left the payload to the last borrow.
+            if borrows.get() == 0 && (*self.0).mark == 0 {
+                ((*self.0).methods.drop)(payload(self.0));
+            }
+        }
+    }
+}
+
+/// A host object of the stack, borrowed.
+pub struct HostRef<'s, T> {
+    object: &'s T,
+    _borrow: Borrow,
+}
+
+impl<T> std::ops::Deref for HostRef<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        self.object
+    }
+}
+
+impl<T: std::fmt::Debug> std::fmt::Debug for HostRef<'_, T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.object.fmt(f)
+    }
+}
+
+impl<'s> Stack<'s> {
+    /// The header of the host object in a slot, positive or an upvalue.
+    #[inline]
+    pub(super) fn header(self, index: c_int) -> Option<*mut Header> {
+        // SAFETY: live and locked. lua_type is asked first, so that lua_touserdata gives a
+        // full userdata's block and lua_objlen its size.
+        unsafe {
+            if sys::lua_type(self.l, index) != sys::LUA_TUSERDATA {
+                return None;
+            }
+            let block = sys::lua_touserdata(self.l, index);
+            verify(block.cast(), sys::lua_objlen(self.l, index))
+        }
+    }
+
+    /// The host object of type `T` in a slot.
+    #[inline]
+    pub(crate) fn host_object<T: HostObject>(self, index: c_int) -> Option<HostRef<'s, T>> {
+        let header = self.header(index)?;
+        // SAFETY: verified; the type is compared before the payload is looked at. The slot
+        // keeps the userdata for `'s`, and the borrow keeps the payload.
+        unsafe {
+            (((*header).methods.type_id)() == TypeId::of::<T>()).then(|| HostRef {
+                object: &*payload(header).cast::<T>(),
+                _borrow: Borrow::new(header),
+            })
+        }
+    }
+
+    /// Lua-side name of the host object in a slot.
+    pub(crate) fn host_name(self, index: c_int) -> Option<&'static str> {
+        // SAFETY: verified.
+        self.header(index)
+            .map(|header| unsafe { (*header).methods.name })
+    }
+
+    /// Pushes a new userdata that owns `object`.
+    #[inline]
+    pub(crate) fn push_host<T: HostObject>(self, object: T) -> Result<()> {
+        let metatable = self.metatable_of::<T>()?;
+        self.push_block(object);
+        self.push_slot(metatable);
+        self.set_userdata_metatable();
+        Ok(())
+    }
+
+    /// Pushes a userdata without metatable.
+    #[inline]
+    fn push_block<T: HostObject>(self, object: T) {
+        const { assert!(align_of::<T>() <= 8 && size_of::<T>() < 1 << 20) };
+        // SAFETY: live and locked; a slot is reserved; the size is far below LuaJIT's limit.
+        // The new block is 8-aligned and large enough for a `Block<T>`.
+        unsafe {
+            let block = sys::lua_newuserdata(self.l, size_of::<Block<T>>()).cast::<Block<T>>();
+            block.write(Block {
+                header: Header {
+                    mark: mark_of(block.cast()),
+                    shared: self.shared,
+                    methods: MethodsOf::<T>::METHODS,
+                    borrows: Cell::new(0),
+                },
+                payload: ManuallyDrop::new(object),
+            });
+        }
+    }
+
+    /// Pops the metatable and sets it on the userdata below. Without a table there, the
+    /// registry was tampered with: the object is left bare and is never finalized.
+    #[inline]
+    fn set_userdata_metatable(self) {
+        let top = self.top();
+        if self.kind(top) == Kind::Table {
+            // SAFETY: live and locked; for a userdata this cannot raise.
+            unsafe { sys::lua_setmetatable(self.l, top - 1) };
+        } else {
+            self.truncate(top - 1);
+        }
+    }
+
+    /// Pushes the userdata of the object with this identity, made by `make` if there is
+    /// none yet. `is_same` tells whether a found object is the one that is meant.
+    #[inline]
+    pub(crate) fn push_identified<T: HostObject>(
+        self,
+        identity: usize,
+        is_same: impl FnOnce(&T) -> bool,
+        make: impl FnOnce() -> T,
+    ) -> Result<()> {
+        self.push_slot(slots::IDENTITY);
+        let base = self.top();
+        let Some(table) = self.table(base) else {
+            self.truncate(base - 1);
+            return self.push_host(make());
+        };
+        // Addresses fit into a double: they have 47 bits at most on 64-bit LuaJIT.
+        self.push_number(identity as f64);
+        table.raw_get();
+        if !self
+            .host_object::<T>(base + 1)
+            .is_some_and(|object| is_same(&object))
+        {
+            self.truncate(base);
+            self.push_host(make())?;
+            self.push_number(identity as f64);
+            self.push_copy(base + 1);
+            table.raw_set()?;
+        }
+        // SAFETY: live and locked; the table below the userdata is removed.
+        unsafe { sys::lua_remove(self.l, base) };
+        Ok(())
+    }
+
+    /// Pushes a function that calls `object`'s [`Operation::Call`].
+    pub(crate) fn push_function<T: HostObject>(self, object: T) {
+        self.push_block(object);
+        self.push_slot(slots::FUNCTION_META);
+        self.set_userdata_metatable();
+        // SAFETY: live and locked; the payload on top becomes the one upvalue.
+        unsafe { sys::lua_pushcclosure(self.l, sys::lupa_trampoline(sys::LUPA_FUNCTION), 1) };
+    }
+
+    /// The payload of type `T` of a host function in a slot.
+    pub(crate) fn function_payload<T: HostObject>(self, index: c_int) -> Option<HostRef<'s, T>> {
+        // SAFETY: live and locked; two slots are reserved. A C function's upvalue has an empty
+        // name, and is pushed if there is one.
+        unsafe {
+            let function = sys::lua_tocfunction(self.l, index)?;
+            let ours = sys::lupa_trampoline(sys::LUPA_FUNCTION);
+            if !std::ptr::fn_addr_eq(function, ours) || sys::lua_checkstack(self.l, 2) == 0 {
+                return None;
+            }
+            if sys::lua_getupvalue(self.l, index, 1).is_null() {
+                return None;
+            }
+        }
+        let top = self.top();
+        let payload = self.host_object(top);
+        // The function in its slot keeps its upvalue, which `debug.setupvalue` cannot change.
+        self.truncate(top - 1);
+        payload
+    }
+
+    /// The registry slot of `T`'s metatable, made at first need.
+    #[inline]
+    fn metatable_of<T: HostObject>(self) -> Result<SlotKey> {
+        let id = TypeId::of::<T>();
+        let known = self
+            .shared
+            .metatables
+            .borrow()
+            .iter()
+            .find(|(t, _)| *t == id)
+            .map(|(_, k)| *k);
+        match known {
+            Some(key) => Ok(key),
+            None => self.make_metatable::<T>(id),
+        }
+    }
+
+    #[cold]
+    fn make_metatable<T: HostObject>(self, id: TypeId) -> Result<SlotKey> {
+        let base = self.top();
+        self.push_table(0, T::OPERATIONS.len() + 2)?;
+        for operation in T::OPERATIONS {
+            self.push_metamethod(operation.metamethod(), *operation as c_int);
+        }
+        self.push_metamethod("__gc", sys::LUPA_GC);
+        // Lua's getmetatable and setmetatable respect this field.
+        self.push_bytes(b"__metatable")?;
+        self.push_boolean(false);
+        // SAFETY: live and locked; the table is below key and value, a plain string key.
+        unsafe { sys::lua_rawset(self.l, -3) };
+        let key = self.anchor(base + 1)?;
+        self.truncate(base);
+        self.shared.metatables.borrow_mut().push((id, key));
+        Ok(key)
+    }
+
+    fn push_metamethod(self, name: &'static str, event: c_int) {
+        // SAFETY: live and locked; the metatable is on top; the event is in range; the key
+        // is a plain string.
+        unsafe {
+            sys::lua_pushlstring(self.l, name.as_ptr().cast(), name.len());
+            sys::lua_pushcclosure(self.l, sys::lupa_trampoline(event), 0);
+            sys::lua_rawset(self.l, -3);
+        }
+    }
+}

@@ -1,0 +1,458 @@
+//! Lua runtimes.
+
+use crate::chunk::Chunk;
+use crate::convert::{FromLua, IntoLua};
+use crate::error::Result;
+use crate::filter::{Access, AttributeFilter};
+use crate::function::Function;
+use crate::host::{Call, HostObject, Operation};
+use crate::libs::Libs;
+use crate::raw::Shared;
+use crate::raw::memory::Gc;
+use crate::reference::UserData;
+use crate::slot::{Pusher, Slot, TableBuilder};
+use crate::string::LuaString;
+use crate::table::Table;
+use crate::usertype::{MemberName, UserType};
+use std::any::Any;
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::sync::Arc;
+
+/// A Lua runtime: one LuaJIT state with its lock.
+///
+/// Cloning gives another name for the same runtime. Any thread may use it: each operation takes
+/// the lock and waits for a thread that runs Lua code in it. The lock is re-entrant, so
+/// a host function may use the runtime it was called from. [`Runtime::lock`] holds it over several
+/// operations. The state is freed when the last clone and the last handle are gone, or by
+/// [`Runtime::close`].
+///
+/// ```
+/// let lua = lupa_core::Runtime::new()?;
+/// assert_eq!(lua.load("return 1 + 1").eval::<i64>()?, 2);
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Runtime(Arc<Shared>);
+
+/// What a [`Runtime`] is made with.
+#[must_use = "a builder does nothing until `build`"]
+pub struct Builder {
+    libs: Libs,
+    memory_limit: Option<usize>,
+    filter: Option<Arc<UserFilter>>,
+}
+
+/// A filter over the members of [`UserType`]s: it is given the type's name and the member's.
+type UserFilter = dyn for<'a> AttributeFilter<&'static str, MemberName<'a>>;
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Builder")
+            .field("libs", &self.libs)
+            .field("memory_limit", &self.memory_limit)
+            .field("filter", &self.filter.is_some())
+            .finish()
+    }
+}
+
+impl Builder {
+    /// Which standard libraries to open; all by default.
+    pub fn libs(mut self, libs: Libs) -> Self {
+        self.libs = libs;
+        self
+    }
+
+    /// The most memory, in bytes, that the runtime may use, its libraries included. Lua code that needs
+    /// more is ended with `Error::Memory`.
+    pub fn memory_limit(mut self, bytes: usize) -> Self {
+        self.memory_limit = Some(bytes);
+        self
+    }
+
+    /// A filter that is asked before Lua code reads or sets a member of a [`UserType`].
+    pub fn attribute_filter<F>(mut self, filter: F) -> Self
+    where
+        F: for<'a> Fn(&'static str, MemberName<'a>, Access) -> Result<MemberName<'a>>
+            + Send
+            + Sync
+            + 'static,
+    {
+        self.filter = Some(Arc::new(filter));
+        self
+    }
+
+    /// Makes the runtime.
+    ///
+    /// # Errors
+    /// `Error::Memory` if there is no memory for it, or the limit is below what the
+    /// libraries need.
+    pub fn build(self) -> Result<Runtime> {
+        let runtime = Runtime(Shared::new(self.libs.mask(), self.memory_limit)?);
+        if let Some(filter) = self.filter {
+            let _ = runtime.0.filter().set(filter);
+        }
+        if self.libs.contains(Libs::PACKAGE) && self.libs.contains(Libs::JIT) {
+            crate::jit_modules::install(&runtime)?;
+        }
+        Ok(runtime)
+    }
+}
+
+impl Runtime {
+    /// Makes a runtime with all standard libraries.
+    ///
+    /// # Errors
+    /// `Error::Memory` if there is no memory for it.
+    pub fn new() -> Result<Runtime> {
+        Self::builder().build()
+    }
+
+    /// Starts making a runtime with options.
+    pub fn builder() -> Builder {
+        Builder {
+            libs: Libs::ALL,
+            memory_limit: None,
+            filter: None,
+        }
+    }
+
+    /// A name for the runtime of a stack that does not count as an owner.
+    #[inline]
+    pub(crate) fn borrowed(shared: &Shared) -> ManuallyDrop<Runtime> {
+        ManuallyDrop::new(Runtime(crate::raw::shared::borrow_arc(shared)))
+    }
+
+    #[inline]
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.0
+    }
+
+    /// Whether both are the same runtime.
+    pub fn is_same(&self, other: &Runtime) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Takes the lock until the guard is dropped; waits while another thread has it.
+    ///
+    /// # Errors
+    /// `Error::Forked` if the thread that has it was lost in a fork.
+    #[inline]
+    pub fn lock(&self) -> Result<Guard<'_>> {
+        Ok(Guard {
+            _held: self.0.lock()?,
+            runtime: PhantomData,
+        })
+    }
+
+    /// Takes the lock if that needs no waiting.
+    #[inline]
+    pub fn try_lock(&self) -> Option<Guard<'_>> {
+        Some(Guard {
+            _held: self.0.try_lock()?,
+            runtime: PhantomData,
+        })
+    }
+
+    /// Prepares Lua code, source or bytecode.
+    pub fn load<'a>(&'a self, code: &'a (impl AsRef<[u8]> + ?Sized)) -> Chunk<'a> {
+        Chunk::new(self, code.as_ref())
+    }
+
+    /// The table of globals.
+    ///
+    /// # Errors
+    /// `Error::Closed`, `Error::Forked`, `Error::Memory`.
+    pub fn globals(&self) -> Result<Table> {
+        self.create(|to| {
+            to.stack().push_globals();
+            Ok(())
+        })
+    }
+
+    /// Makes an empty table.
+    ///
+    /// # Errors
+    /// `Error::Closed`, `Error::Forked`, `Error::Memory`.
+    pub fn create_table(&self) -> Result<Table> {
+        self.create_table_with(0, 0, |_| Ok(()))
+    }
+
+    /// Makes a table and fills it, without a handle for each step; see [`Pusher::new_table`].
+    ///
+    /// # Errors
+    /// Those of `fill`, `Error::Closed`, `Error::Forked`, `Error::Memory`.
+    pub fn create_table_with(
+        &self,
+        array: usize,
+        hash: usize,
+        fill: impl FnOnce(&mut TableBuilder<'_>) -> Result<()>,
+    ) -> Result<Table> {
+        self.create(|to| to.new_table(array, hash, fill))
+    }
+
+    /// Makes a string that stays in Lua.
+    ///
+    /// # Errors
+    /// `Error::Closed`, `Error::Forked`, `Error::Memory`.
+    pub fn create_string(&self, bytes: impl AsRef<[u8]>) -> Result<LuaString> {
+        self.create(|to| to.bytes(bytes.as_ref()))
+    }
+
+    /// Makes a userdata that owns a host object.
+    ///
+    /// # Errors
+    /// `Error::Closed`, `Error::Forked`, `Error::Memory`.
+    pub fn create_object<T: HostObject>(&self, object: T) -> Result<UserData> {
+        self.create(|to| to.object(object))
+    }
+
+    /// Makes a userdata that owns a value with methods and fields.
+    ///
+    /// # Errors
+    /// `Error::Closed`, `Error::Forked`, `Error::Memory`.
+    pub fn create_userdata<T: UserType>(&self, value: T) -> Result<UserData> {
+        self.create(|to| crate::usertype::push(to, value))
+    }
+
+    /// Makes a Lua function of a closure, which reads its arguments and pushes its results itself.
+    ///
+    /// ```
+    /// let lua = lupa_core::Runtime::new()?;
+    /// let add = lua.create_function(|call| {
+    ///     let sum = call.get::<f64>(0)? + call.get::<f64>(1)?;
+    ///     call.push(sum)
+    /// })?;
+    /// assert_eq!(add.call::<f64>((40, 2))?, 42.0);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Error::Closed`, `Error::Forked`, `Error::Memory`.
+    pub fn create_function<F>(&self, function: F) -> Result<Function>
+    where
+        F: Fn(&mut Call<'_>) -> Result<()> + Send + 'static,
+    {
+        self.create(|to| to.function(HostFunction(function)))
+    }
+
+    /// Puts a value on the stack and makes a handle of it.
+    fn create<T: for<'s> FromLua<'s>>(
+        &self,
+        push: impl FnOnce(Pusher<'_>) -> Result<()>,
+    ) -> Result<T> {
+        self.0.enter(|stack| {
+            push(Pusher::new(stack))?;
+            T::from_lua(Slot::new(stack, stack.top()))
+        })
+    }
+
+    /// Puts a value on the stack, and reads it back by `read`.
+    ///
+    /// # Errors
+    /// Those of the two closures, `Error::Closed`, `Error::Forked`.
+    pub fn convert<R>(
+        &self,
+        value: impl IntoLua,
+        read: impl for<'s> FnOnce(Slot<'s>) -> Result<R>,
+    ) -> Result<R> {
+        self.0.enter(|stack| {
+            let base = stack.top();
+            value.into_lua(Pusher::new(stack))?;
+            if stack.top() != base + 1 {
+                return Err(crate::slot::misuse());
+            }
+            read(Slot::new(stack, base + 1))
+        })
+    }
+
+    /// Lua's `require(name)`, by the global of that name.
+    ///
+    /// # Errors
+    /// Whatever loading the module raises; a conversion error if `require` is no function.
+    pub fn require<R: for<'s> FromLua<'s>>(&self, name: &str) -> Result<R> {
+        self.globals()?.get::<Function>("require")?.call(name)
+    }
+
+    /// Memory in use, in bytes, as LuaJIT counts it.
+    ///
+    /// # Errors
+    /// `Error::Closed`, `Error::Forked`.
+    pub fn memory_used(&self) -> Result<usize> {
+        self.0.memory_used()
+    }
+
+    /// The memory limit in bytes, if there is one.
+    pub fn memory_limit(&self) -> Option<usize> {
+        Some(self.0.memory_limit()).filter(|limit| *limit != usize::MAX)
+    }
+
+    /// Sets or removes the memory limit, in bytes.
+    ///
+    /// # Errors
+    /// `Error::Closed`, `Error::Forked`.
+    pub fn set_memory_limit(&self, bytes: Option<usize>) -> Result<()> {
+        self.0.set_memory_limit(bytes.unwrap_or(usize::MAX))
+    }
+
+    /// Runs a full cycle of the garbage collector.
+    ///
+    /// # Errors
+    /// `Error::Closed`, `Error::Forked`.
+    pub fn gc_collect(&self) -> Result<()> {
+        self.gc(Gc::Collect).map(drop)
+    }
+
+    /// Stops the garbage collector.
+    ///
+    /// # Errors
+    /// `Error::Closed`, `Error::Forked`.
+    pub fn gc_stop(&self) -> Result<()> {
+        self.gc(Gc::Stop).map(drop)
+    }
+
+    /// Starts the garbage collector again.
+    ///
+    /// # Errors
+    /// `Error::Closed`, `Error::Forked`.
+    pub fn gc_restart(&self) -> Result<()> {
+        self.gc(Gc::Restart).map(drop)
+    }
+
+    /// Does a step of garbage collection of about `kib` KiB; whether that ended a cycle.
+    ///
+    /// # Errors
+    /// `Error::Closed`, `Error::Forked`.
+    pub fn gc_step(&self, kib: u16) -> Result<bool> {
+        self.gc(Gc::Step(kib.into())).map(|ended| ended != 0)
+    }
+
+    /// Whether the garbage collector is running, not stopped.
+    ///
+    /// # Errors
+    /// `Error::Closed`, `Error::Forked`.
+    pub fn gc_is_running(&self) -> Result<bool> {
+        self.0.enter(|stack| Ok(stack.gc_is_running()))
+    }
+
+    /// Sets how long the collector waits between cycles, in percent of the memory in use after
+    /// a cycle (200 at the start); gives the former value.
+    ///
+    /// # Errors
+    /// `Error::Closed`, `Error::Forked`.
+    pub fn gc_set_pause(&self, percent: u16) -> Result<u16> {
+        self.gc(Gc::SetPause(percent.into()))
+            .map(|old| u16::try_from(old).unwrap_or(u16::MAX))
+    }
+
+    /// Sets how fast the collector works, in percent of the speed of allocation (200 at the start);
+    /// gives the former value.
+    ///
+    /// # Errors
+    /// `Error::Closed`, `Error::Forked`.
+    pub fn gc_set_step_multiplier(&self, percent: u16) -> Result<u16> {
+        self.gc(Gc::SetStepMul(percent.into()))
+            .map(|old| u16::try_from(old).unwrap_or(u16::MAX))
+    }
+
+    fn gc(&self, what: Gc) -> Result<std::ffi::c_int> {
+        self.0.enter(|stack| stack.gc(what))
+    }
+
+    /// Number of handles (tables, functions, …) that keep values of this runtime.
+    ///
+    /// # Errors
+    /// `Error::Closed`, `Error::Forked`.
+    pub fn handles(&self) -> Result<usize> {
+        self.0.enter(|stack| Ok(stack.shared().handles()))
+    }
+
+    /// A value of the host that belongs to this runtime; set once by [`Runtime::set_extension`].
+    pub fn extension<T: Any + Send + Sync>(&self) -> Option<&T> {
+        self.0.extension().get()?.downcast_ref()
+    }
+
+    /// Puts a value of the host beside this runtime; it is dropped with it.
+    ///
+    /// # Errors
+    /// Gives the value back if there is one already.
+    pub fn set_extension<T: Any + Send + Sync>(&self, value: T) -> Result<(), T> {
+        let boxed: Box<dyn Any + Send + Sync> = Box::new(value);
+        self.0
+            .extension()
+            .set(boxed)
+            .map_err(|boxed| match boxed.downcast() {
+                Ok(value) => *value,
+                Err(_) => unreachable!("the box was made of a T"),
+            })
+    }
+
+    /// Runs all finalizers and frees the state. Handles stay, and give `Error::Closed`.
+    ///
+    /// # Errors
+    /// `Error::Busy` if called while this runtime runs Lua code further up on the
+    /// same thread; `Error::Forked`.
+    pub fn close(&self) -> Result<()> {
+        self.0.close()
+    }
+
+    /// Whether the runtime was closed.
+    pub fn is_closed(&self) -> bool {
+        self.0.is_closed()
+    }
+}
+
+impl std::fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Runtime")
+            .field("closed", &self.is_closed())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Holds a runtime's lock; see [`Runtime::lock`].
+#[must_use = "the lock is released when the guard is dropped"]
+pub struct Guard<'a> {
+    _held: crate::raw::lock::Held<'a>,
+    runtime: PhantomData<&'a Runtime>,
+}
+
+impl std::fmt::Debug for Guard<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Guard")
+    }
+}
+
+/// A closure as a host object.
+struct HostFunction<F>(F);
+
+impl<F> HostObject for HostFunction<F>
+where
+    F: Fn(&mut Call<'_>) -> Result<()> + Send + 'static,
+{
+    const NAME: &'static str = "function";
+    const OPERATIONS: &'static [Operation] = &[Operation::Call];
+
+    #[inline]
+    fn invoke(&self, _: Operation, call: &mut Call<'_>) -> Result<()> {
+        (self.0)(call)
+    }
+}
+
+impl IntoLua for Slot<'_> {
+    #[inline]
+    fn into_lua(self, to: Pusher<'_>) -> Result<()> {
+        to.slot(self)
+    }
+}
+
+impl<'s> FromLua<'s> for Slot<'s> {
+    #[inline]
+    fn from_lua(slot: Slot<'s>) -> Result<Self> {
+        Ok(slot)
+    }
+}
+
+// A panic passes Lua's frames by design: what it leaves behind is a usable runtime.
+impl std::panic::UnwindSafe for Runtime {}
+impl std::panic::RefUnwindSafe for Runtime {}

@@ -1,0 +1,417 @@
+//! Views of the Lua stack for conversions: a slot to read, a place to push to.
+
+use crate::convert::IntoLua;
+use crate::error::{Error, Result};
+use crate::function::Function;
+use crate::handle::Handle;
+use crate::host::HostObject;
+use crate::raw::userdata::HostRef;
+use crate::raw::{Kind, Stack};
+use crate::reference::Reference;
+use crate::table::Table;
+use std::ffi::c_int;
+
+/// One value on the Lua stack, to be read.
+///
+/// A slot costs nothing: no handle is made and nothing is copied until asked for.
+#[derive(Clone, Copy)]
+pub struct Slot<'s> {
+    stack: Stack<'s>,
+    index: c_int,
+}
+
+impl<'s> Slot<'s> {
+    #[inline]
+    pub(crate) fn new(stack: Stack<'s>, index: c_int) -> Self {
+        Slot { stack, index }
+    }
+
+    /// A slot that reads as no value.
+    #[inline]
+    pub(crate) fn none(stack: Stack<'s>) -> Self {
+        Slot {
+            stack,
+            index: c_int::MAX,
+        }
+    }
+
+    pub(crate) fn stack(self) -> Stack<'s> {
+        self.stack
+    }
+
+    pub(crate) fn index(self) -> c_int {
+        self.index
+    }
+
+    /// What the slot holds.
+    #[inline]
+    pub fn kind(self) -> Kind {
+        if self.index == c_int::MAX {
+            Kind::None
+        } else {
+            self.stack.kind(self.index)
+        }
+    }
+
+    /// Whether it is nil, or no value at all.
+    #[inline]
+    pub fn is_nil(self) -> bool {
+        matches!(self.kind(), Kind::Nil | Kind::None)
+    }
+
+    /// The number, if it is one. Strings are not converted.
+    #[inline]
+    pub fn number(self) -> Option<f64> {
+        (self.kind() == Kind::Number).then(|| self.stack.number(self.index))
+    }
+
+    /// The number of a slot whose kind is known to be [`Kind::Number`]; of another, what
+    /// Lua's coercion gives, or 0.
+    #[inline]
+    pub fn number_unchecked_kind(self) -> f64 {
+        self.stack.number(self.index)
+    }
+
+    /// The boolean, if it is one.
+    #[inline]
+    pub fn boolean(self) -> Option<bool> {
+        (self.kind() == Kind::Boolean).then(|| self.stack.boolean(self.index))
+    }
+
+    /// Whether Lua takes the value for true: all but nil and false.
+    #[inline]
+    pub fn truthy(self) -> bool {
+        self.kind() != Kind::None && self.stack.boolean(self.index)
+    }
+
+    /// The bytes, if it is a string. Numbers are not converted.
+    #[inline]
+    pub fn bytes(self) -> Option<&'s [u8]> {
+        if self.kind() == Kind::None {
+            None
+        } else {
+            self.stack.bytes(self.index)
+        }
+    }
+
+    /// The host object, if it is one of type `T`.
+    #[inline]
+    pub fn object<T: HostObject>(self) -> Option<HostRef<'s, T>> {
+        if self.kind() == Kind::None {
+            None
+        } else {
+            self.stack.host_object(self.index)
+        }
+    }
+
+    /// What is inside a host function made of a `T`, see [`Pusher::function`]. Takes a stack slot.
+    pub fn function_object<T: HostObject>(self) -> Option<HostRef<'s, T>> {
+        if self.kind() == Kind::Function {
+            self.stack.function_payload(self.index)
+        } else {
+            None
+        }
+    }
+
+    /// An address that identifies a table, function, coroutine or userdata among
+    /// the live ones; null for other values.
+    pub fn address(self) -> *const std::ffi::c_void {
+        if self.kind() == Kind::None {
+            std::ptr::null()
+        } else {
+            self.stack.pointer(self.index)
+        }
+    }
+
+    /// Makes a handle that keeps the value.
+    #[inline]
+    pub(crate) fn handle(self) -> Result<Handle> {
+        Handle::new(self.stack, self.index)
+    }
+
+    /// The value of an `int64_t` or `uint64_t` of the FFI library; `None` for other values.
+    ///
+    /// # Errors
+    /// Errors of a `__tostring` that Lua code gave to the type.
+    pub fn cdata_integer(self) -> Result<Option<i128>> {
+        if self.kind() != Kind::CData {
+            return Ok(None);
+        }
+        let top = self.stack.top();
+        // The FFI library writes these two types, and no others, as a number and a suffix.
+        self.stack.push_tostring(self.index)?;
+        let text = self.stack.bytes(self.stack.top()).and_then(|b| std::str::from_utf8(b).ok());
+        let digits = text.and_then(|t| t.strip_suffix("ULL").or_else(|| t.strip_suffix("LL")));
+        let integer = digits.and_then(|digits| digits.parse().ok());
+        self.stack.pop_to(top);
+        Ok(integer)
+    }
+
+    /// Name of the type, for messages; a host object's own.
+    pub fn type_name(self) -> &'static str {
+        match self.kind() {
+            Kind::UserData => self.stack.host_name(self.index).unwrap_or("userdata"),
+            kind => kind.name(),
+        }
+    }
+
+    /// The error for a value that does not convert to `to`.
+    #[cold]
+    pub fn mismatch(self, to: &'static str) -> Error {
+        Error::conversion(self.type_name(), to, "")
+    }
+}
+
+impl std::fmt::Debug for Slot<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Slot").field(&self.kind()).finish()
+    }
+}
+
+/// A place on the Lua stack for one value. Each method pushes it and so uses the place up.
+pub struct Pusher<'s> {
+    stack: Stack<'s>,
+}
+
+impl<'s> Pusher<'s> {
+    #[inline]
+    pub(crate) fn new(stack: Stack<'s>) -> Self {
+        Pusher { stack }
+    }
+
+    pub(crate) fn stack(&self) -> Stack<'s> {
+        self.stack
+    }
+
+    /// Pushes nil.
+    #[inline]
+    pub fn nil(self) -> Result<()> {
+        self.stack.push_nil();
+        Ok(())
+    }
+
+    /// Pushes a boolean.
+    #[inline]
+    pub fn boolean(self, value: bool) -> Result<()> {
+        self.stack.push_boolean(value);
+        Ok(())
+    }
+
+    /// Pushes a number.
+    #[inline]
+    pub fn number(self, value: f64) -> Result<()> {
+        self.stack.push_number(value);
+        Ok(())
+    }
+
+    /// Pushes a string of any bytes.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] if the memory limit forbids it, or at 2 GiB.
+    #[inline]
+    pub fn bytes(self, value: &[u8]) -> Result<()> {
+        self.stack.push_bytes(value)
+    }
+
+    /// Pushes the value of a slot of the same runtime.
+    pub fn slot(self, slot: Slot<'_>) -> Result<()> {
+        if slot.kind() == Kind::None {
+            return self.nil();
+        }
+        if !crate::raw::dispatch::same_runtime(self.stack, slot.stack().shared()) {
+            return Err(Error::WrongRuntime);
+        }
+        self.stack.push_copy(slot.index());
+        Ok(())
+    }
+
+    /// Pushes what a handle keeps.
+    #[inline]
+    pub(crate) fn handle(self, handle: &Handle) -> Result<()> {
+        handle.push(self.stack)
+    }
+
+    /// Pushes a new userdata that owns a host object.
+    #[inline]
+    pub fn object<T: HostObject>(self, object: T) -> Result<()> {
+        self.stack.push_host(object)
+    }
+
+    /// Pushes the userdata of the object with the given identity, which is made by
+    /// `make` if Lua has none (any more). So one object of the host is one userdata in Lua.
+    ///
+    /// `identity` is a number below 2^53, such as an address, and `is_same` confirms that a
+    /// userdata found for it holds the object that is meant.
+    ///
+    /// # Errors
+    /// [`Error::Memory`].
+    #[inline]
+    pub fn identified_object<T: HostObject>(
+        self,
+        identity: usize,
+        is_same: impl FnOnce(&T) -> bool,
+        make: impl FnOnce() -> T,
+    ) -> Result<()> {
+        self.stack.push_identified(identity, is_same, make)
+    }
+
+    /// Pushes a function whose calls are `object`'s [`Operation::Call`](crate::Operation::Call).
+    pub fn function<T: HostObject>(self, object: T) -> Result<()> {
+        self.stack.push_function(object);
+        Ok(())
+    }
+
+    /// Pushes a table.
+    #[inline]
+    pub fn table(self, table: &Table) -> Result<()> {
+        self.handle(&table.0)
+    }
+
+    /// Pushes a function.
+    pub fn lua_function(self, function: &Function) -> Result<()> {
+        self.handle(&function.0)
+    }
+
+    /// Pushes a new table that `fill` fills.
+    ///
+    /// `array` and `hash` are the expected numbers of sequence entries and of others.
+    ///
+    /// # Errors
+    /// [`Error::Memory`], and those of `fill`.
+    pub fn new_table(
+        self,
+        array: usize,
+        hash: usize,
+        fill: impl FnOnce(&mut TableBuilder<'_>) -> Result<()>,
+    ) -> Result<()> {
+        self.stack.reserve(8)?;
+        self.stack.push_table(array, hash)?;
+        fill(&mut TableBuilder {
+            stack: self.stack,
+            table: self.stack.top(),
+        })
+    }
+}
+
+impl std::fmt::Debug for Pusher<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Pusher")
+    }
+}
+
+/// A new table on the stack, to be filled.
+pub struct TableBuilder<'s> {
+    stack: Stack<'s>,
+    table: c_int,
+}
+
+impl TableBuilder<'_> {
+    /// Sets `table[key] = value`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidKey`] for nil and NaN, and those of the conversions.
+    #[inline]
+    pub fn set(&mut self, key: impl IntoLua, value: impl IntoLua) -> Result<()> {
+        self.set_with(|to| key.into_lua(to), |to| value.into_lua(to))
+    }
+
+    /// As [`TableBuilder::set`], with closures that push.
+    ///
+    /// # Errors
+    /// As [`TableBuilder::set`].
+    #[inline]
+    pub fn set_with(
+        &mut self,
+        key: impl FnOnce(Pusher<'_>) -> Result<()>,
+        value: impl FnOnce(Pusher<'_>) -> Result<()>,
+    ) -> Result<()> {
+        self.stack.reserve(12)?;
+        let outcome = key(Pusher::new(self.stack))
+            .and_then(|()| value(Pusher::new(self.stack)))
+            .and_then(|()| self.settled(2)?.raw_set());
+        if outcome.is_err() {
+            self.stack.pop_to(self.table);
+        }
+        outcome
+    }
+
+    /// Sets `table[index] = value`; indices start at 1.
+    ///
+    /// # Errors
+    /// Those of the conversion.
+    #[inline]
+    pub fn set_index(&mut self, index: usize, value: impl IntoLua) -> Result<()> {
+        self.set_index_with(index, |to| value.into_lua(to))
+    }
+
+    /// As [`TableBuilder::set_index`], with a closure that pushes.
+    ///
+    /// # Errors
+    /// As [`TableBuilder::set_index`].
+    #[inline]
+    pub fn set_index_with(
+        &mut self,
+        index: usize,
+        value: impl FnOnce(Pusher<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let index = c_int::try_from(index).map_err(|_| Error::Memory)?;
+        self.stack.reserve(12)?;
+        let outcome = value(Pusher::new(self.stack))
+            .and_then(|()| self.settled(1))
+            .map(|table| table.raw_set_index(index));
+        if outcome.is_err() {
+            self.stack.pop_to(self.table);
+        }
+        outcome
+    }
+
+    /// Copies the entries of another table of the same runtime, metamethods aside.
+    ///
+    /// # Errors
+    /// [`Error::WrongRuntime`], and a conversion error for what is no table.
+    pub fn extend(&mut self, other: &Reference) -> Result<()> {
+        self.stack.reserve(16)?;
+        other.0.push(self.stack)?;
+        let base = self.table + 1;
+        let source = Slot::new(self.stack, base);
+        let (Some(from), Some(to)) = (self.stack.table(base), self.stack.table(self.table)) else {
+            return Err(source.mismatch("table"));
+        };
+        self.stack.push_nil();
+        while from.next()? {
+            // On the stack are: source, key, value. The key is needed twice.
+            self.stack.push_copy(base + 1);
+            self.stack.push_copy(base + 2);
+            to.raw_set()?;
+            self.stack.pop_to(base + 1);
+        }
+        self.stack.pop_to(self.table);
+        Ok(())
+    }
+
+    /// The table as a slot, for instance to push it into another one.
+    pub fn slot(&self) -> Slot<'_> {
+        Slot::new(self.stack, self.table)
+    }
+
+    /// The table, once exactly `pushed` values are known to lie above it.
+    #[inline]
+    fn settled(&self, pushed: c_int) -> Result<crate::raw::stack::TableSlot<'_>> {
+        if self.stack.top() != self.table + pushed {
+            return Err(misuse());
+        }
+        self.stack.table(self.table).ok_or_else(misuse)
+    }
+}
+
+impl std::fmt::Debug for TableBuilder<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TableBuilder")
+    }
+}
+
+/// An implementation of `IntoLua` that did not push exactly one value.
+#[cold]
+pub(crate) fn misuse() -> Error {
+    Error::message("a conversion to Lua must push exactly one value")
+}

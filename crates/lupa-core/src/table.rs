@@ -1,0 +1,177 @@
+//! Lua tables.
+
+use crate::call::Directly;
+use crate::convert::{IntoLua, Owned};
+use crate::cursor::Cursor;
+use crate::error::Result;
+use crate::handle::{Handle, settled};
+use crate::slot::{Pusher, Slot};
+
+/// A Lua table.
+#[derive(Debug, Clone)]
+pub struct Table(pub(crate) Handle);
+
+impl Table {
+    /// `table[key]`, metamethods honoured.
+    ///
+    /// # Errors
+    /// Errors of metamethods and of the conversions.
+    #[inline]
+    pub fn get<V: Owned>(&self, key: impl IntoLua) -> Result<V> {
+        self.get_with(|to| key.into_lua(to), |slot| V::from_lua(slot))
+    }
+
+    /// As [`Table::get`], with closures that push the key and read the value.
+    ///
+    /// # Errors
+    /// As [`Table::get`].
+    #[inline]
+    pub fn get_with<R>(
+        &self,
+        key: impl FnOnce(Pusher<'_>) -> Result<()>,
+        value: impl for<'s> FnOnce(Slot<'s>) -> Result<R>,
+    ) -> Result<R> {
+        self.0.get_with(key, Directly, value)
+    }
+
+    /// `table[key] = value`, metamethods honoured.
+    ///
+    /// # Errors
+    /// `Error::InvalidKey` for nil and NaN, errors of metamethods and of the conversions.
+    #[inline]
+    pub fn set(&self, key: impl IntoLua, value: impl IntoLua) -> Result<()> {
+        self.set_with(|to| key.into_lua(to), |to| value.into_lua(to))
+    }
+
+    /// As [`Table::set`], with closures that push.
+    ///
+    /// # Errors
+    /// As [`Table::set`].
+    #[inline]
+    pub fn set_with(
+        &self,
+        key: impl FnOnce(Pusher<'_>) -> Result<()>,
+        value: impl FnOnce(Pusher<'_>) -> Result<()>,
+    ) -> Result<()> {
+        self.0.set_with(key, value, Directly)
+    }
+
+    /// `table[key]` without metamethods.
+    ///
+    /// # Errors
+    /// Errors of the conversions.
+    pub fn raw_get<V: Owned>(&self, key: impl IntoLua) -> Result<V> {
+        self.0.with(|stack, index| {
+            key.into_lua(Pusher::new(stack))?;
+            settled(stack, index, 1)?.raw_get();
+            V::from_lua(Slot::new(stack, index + 1))
+        })
+    }
+
+    /// `table[key] = value` without metamethods.
+    ///
+    /// # Errors
+    /// `Error::InvalidKey`, and errors of the conversions.
+    pub fn raw_set(&self, key: impl IntoLua, value: impl IntoLua) -> Result<()> {
+        self.0.with(|stack, index| {
+            key.into_lua(Pusher::new(stack))?;
+            value.into_lua(Pusher::new(stack))?;
+            settled(stack, index, 2)?.raw_set()
+        })
+    }
+
+    /// Lua's `#table`: a border, which for a sequence is its length.
+    ///
+    /// # Errors
+    /// `Error::Closed`, `Error::Forked`.
+    pub fn len(&self) -> Result<usize> {
+        self.0
+            .with(|stack, index| Ok(settled(stack, index, 0)?.raw_len()))
+    }
+
+    /// Whether the table has no entry at all.
+    ///
+    /// # Errors
+    /// `Error::Closed`, `Error::Forked`.
+    pub fn is_empty(&self) -> Result<bool> {
+        self.0.with(|stack, index| {
+            let table = settled(stack, index, 0)?;
+            stack.push_nil();
+            Ok(!table.next()?)
+        })
+    }
+
+    /// Appends to a sequence.
+    ///
+    /// # Errors
+    /// Errors of metamethods and of the conversion.
+    pub fn push(&self, value: impl IntoLua) -> Result<()> {
+        self.set(self.len()? + 1, value)
+    }
+
+    /// Calls `f` with each key and value, as `next` gives them. A key whose value `f` removes
+    /// is no trouble; if `f` adds keys, entries may be missed or the iteration ends with
+    /// an error.
+    ///
+    /// # Errors
+    /// Those of `f`, and a runtime error if the table was changed so that iteration
+    /// cannot go on.
+    pub fn for_each<K: Owned, V: Owned>(
+        &self,
+        mut f: impl FnMut(K, V) -> Result<()>,
+    ) -> Result<()> {
+        let mut cursor = Cursor::start();
+        while let Some((key, value)) = cursor.step(&self.0, |key, value| {
+            Ok((K::from_lua(key)?, V::from_lua(value)?))
+        })? {
+            f(key, value)?;
+        }
+        Ok(())
+    }
+
+    /// All keys and values.
+    ///
+    /// # Errors
+    /// As [`Table::for_each`].
+    pub fn pairs<K: Owned, V: Owned>(&self) -> Result<Vec<(K, V)>> {
+        self.0.with(|stack, index| {
+            let table = settled(stack, index, 0)?;
+            let mut pairs = Vec::new();
+            stack.push_nil();
+            while table.next()? {
+                let key = K::from_lua(Slot::new(stack, index + 1))?;
+                pairs.push((key, V::from_lua(Slot::new(stack, index + 2))?));
+                stack.pop_to(index + 1);
+            }
+            Ok(pairs)
+        })
+    }
+
+    /// The metatable, if there is one; `__metatable` is not honoured.
+    ///
+    /// # Errors
+    /// `Error::Closed`, `Error::Forked`, `Error::Memory`.
+    pub fn metatable(&self) -> Result<Option<Table>> {
+        self.0.with(|stack, index| {
+            if stack.push_metatable(index) {
+                return Handle::new(stack, stack.top()).map(|handle| Some(Table(handle)));
+            }
+            Ok(None)
+        })
+    }
+
+    /// Sets or removes the metatable.
+    ///
+    /// # Errors
+    /// `Error::Closed`, `Error::Forked`, `Error::WrongRuntime`.
+    pub fn set_metatable(&self, metatable: Option<&Table>) -> Result<()> {
+        self.0.with(|stack, index| {
+            match metatable {
+                Some(table) => table.0.push(stack)?,
+                None => stack.push_nil(),
+            }
+            settled(stack, index, 1)?.set_metatable();
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,228 @@
+//! Rust values to Lua and back.
+
+use lupa_core::{
+    Bytes, Error, FromLua, IntoLua, Kind, LuaString, Pusher, Result, Runtime, Slot, Table, Value,
+};
+use std::collections::{BTreeMap, HashMap};
+
+/// Sends a value through Lua.
+fn round_trip<T: IntoLua, U: for<'s> FromLua<'s>>(lua: &Runtime, value: T) -> Result<U> {
+    lua.convert(value, |slot| U::from_lua(slot))
+}
+
+#[test]
+fn integers_at_their_limits() -> Result<()> {
+    let lua = Runtime::new()?;
+    macro_rules! limits {
+        ($($type:ident)*) => {$(
+            for value in [$type::MIN, 0, 1, $type::MAX] {
+                assert_eq!(round_trip::<_, $type>(&lua, value)?, value);
+            }
+            let above = f64::from($type::MAX) + 1.0;
+            assert!(round_trip::<_, $type>(&lua, above).is_err(), "{above}");
+            assert!(round_trip::<_, $type>(&lua, 0.5).is_err());
+            assert!(round_trip::<_, $type>(&lua, f64::NAN).is_err());
+            assert!(round_trip::<_, $type>(&lua, f64::INFINITY).is_err());
+        )*};
+    }
+    limits!(i8 i16 i32 u8 u16 u32);
+    Ok(())
+}
+
+#[test]
+fn large_integers_pass_only_if_they_are_exact() -> Result<()> {
+    let lua = Runtime::new()?;
+    for exact in [1_i64 << 53, -(1 << 53), 1 << 62, i64::MIN, (1 << 53) + 2] {
+        assert_eq!(round_trip::<_, i64>(&lua, exact)?, exact);
+    }
+    for inexact in [(1_i64 << 53) + 1, i64::MAX, i64::MIN + 1] {
+        let error = round_trip::<_, i64>(&lua, inexact).unwrap_err();
+        assert!(error.to_string().contains("has no exact double"), "{error}");
+    }
+    assert!(round_trip::<_, f64>(&lua, u64::MAX).is_err());
+    assert_eq!(round_trip::<_, u64>(&lua, 1_u64 << 63)?, 1 << 63);
+    // The double next to the limits.
+    assert!(round_trip::<_, i64>(&lua, 9_223_372_036_854_775_808.0).is_err());
+    assert!(round_trip::<_, u64>(&lua, 18_446_744_073_709_551_616.0).is_err());
+    assert!(round_trip::<_, u64>(&lua, -1.0).is_err());
+    assert_eq!(round_trip::<_, i64>(&lua, -9_223_372_036_854_775_808.0)?, i64::MIN);
+    Ok(())
+}
+
+#[test]
+fn text_and_bytes_are_borrowed() -> Result<()> {
+    let lua = Runtime::new()?;
+    let shout = lua.create_function(|call| {
+        let text: &str = call.get(0)?;
+        let bytes: &[u8] = call.get(1)?;
+        call.push(text.to_uppercase())?;
+        call.push(bytes.len())
+    })?;
+    let (text, count): (String, usize) = shout.call(("grüße", Bytes(b"\xff\0\xfe")))?;
+    assert_eq!((text.as_str(), count), ("GRÜSSE", 3));
+    let error = shout.call::<()>((Bytes(b"\xff"), "")).unwrap_err();
+    assert!(error.to_string().contains("bad argument #1: cannot convert string to UTF-8 text"));
+    let kept: LuaString = round_trip(&lua, Bytes(b"a\0b"))?;
+    assert_eq!(kept.with_bytes(<[u8]>::to_vec)?, b"a\0b");
+    Ok(())
+}
+
+#[test]
+fn absence_is_none() -> Result<()> {
+    let lua = Runtime::new()?;
+    assert_eq!(round_trip::<_, Option<i32>>(&lua, None::<i32>)?, None);
+    assert_eq!(round_trip::<_, Option<i32>>(&lua, Some(3))?, Some(3));
+    assert!(round_trip::<_, Option<i32>>(&lua, "three").is_err());
+    let (a, b): (Option<i32>, Option<i32>) = lua.load("return 1").eval()?;
+    assert_eq!((a, b), (Some(1), None));
+    Ok(())
+}
+
+#[test]
+fn collections_are_tables() -> Result<()> {
+    let lua = Runtime::new()?;
+    let nested = vec![vec![1, 2], vec![], vec![3]];
+    assert_eq!(round_trip::<_, Vec<Vec<i32>>>(&lua, nested.clone())?, nested);
+    let map: BTreeMap<String, Vec<bool>> = [("a".into(), vec![true]), ("b".into(), vec![])].into();
+    assert_eq!(round_trip::<_, BTreeMap<String, Vec<bool>>>(&lua, map.clone())?, map);
+    let numbers: HashMap<i64, f64> = (0..100).map(|i| (i, i as f64 / 2.0)).collect();
+    assert_eq!(round_trip::<_, HashMap<i64, f64>>(&lua, numbers.clone())?, numbers);
+    let big: Vec<u32> = (0..100_000).collect();
+    assert_eq!(round_trip::<_, Vec<u32>>(&lua, big.clone())?, big);
+    let sum: u64 = lua
+        .load("local t = ...; local s = 0; for i = 1, #t do s = s + t[i] end return s")
+        .call(big)?;
+    assert_eq!(sum, 4_999_950_000);
+    Ok(())
+}
+
+#[test]
+fn tuples_are_several_values() -> Result<()> {
+    let lua = Runtime::new()?;
+    let (count, last): (usize, i32) = lua
+        .load("return select('#', ...), (select(8, ...))")
+        .call((1, 2, 3, 4, 5, 6, 7, 8))?;
+    assert_eq!((count, last), (8, 8));
+    assert_eq!(lua.load("return select('#', ...)").call::<usize>(&[1, 2, 3][..])?, 3);
+    let (a,): (f32,) = lua.load("return 0.5, 1").eval()?;
+    assert_eq!(a, 0.5);
+    Ok(())
+}
+
+#[test]
+fn misfits_say_what_is_wrong() -> Result<()> {
+    let lua = Runtime::new()?;
+    let message = |code: &str, outcome: fn(Slot<'_>) -> Result<()>| {
+        let value: Value = lua.load(code).expression().eval().unwrap();
+        lua.convert(value, outcome).unwrap_err().to_string()
+    };
+    assert_eq!(message("{}", |s| i32::from_lua(s).map(drop)), "cannot convert table to i32");
+    assert_eq!(message("'1'", |s| f64::from_lua(s).map(drop)), "cannot convert string to number");
+    assert_eq!(message("1", |s| String::from_lua(s).map(drop)), "cannot convert number to string");
+    assert_eq!(message("nil", |s| bool::from_lua(s).map(drop)), "cannot convert nil to boolean");
+    assert_eq!(message("print", |s| Table::from_lua(s).map(drop)), "cannot convert function to table");
+    assert_eq!(
+        message("1e10", |s| i32::from_lua(s).map(drop)),
+        "cannot convert number to i32: 10000000000 does not fit"
+    );
+    assert_eq!(message("{1, 'x'}", |s| Vec::<u8>::from_lua(s).map(drop)), "cannot convert string to u8");
+    assert_eq!(message("'x'", |s| Vec::<u8>::from_lua(s).map(drop)), "cannot convert string to sequence");
+    assert_eq!(
+        message("{[1] = 2}", |s| HashMap::<String, u8>::from_lua(s).map(drop)),
+        "cannot convert number to string"
+    );
+    Ok(())
+}
+
+#[test]
+fn slots_show_every_kind() -> Result<()> {
+    let lua = Runtime::new()?;
+    let kinds = lua.create_function(|call| {
+        let kinds: Vec<String> = (0..=call.len()).map(|i| format!("{:?}", call.arg(i).kind())).collect();
+        assert_eq!(call.arg(usize::MAX).kind(), Kind::None);
+        assert!(!call.arg(usize::MAX).truthy());
+        assert!(call.arg(usize::MAX).bytes().is_none());
+        assert!(call.arg(usize::MAX).address().is_null());
+        call.push(kinds.join(" "))
+    })?;
+    lua.globals()?.set("kinds", kinds)?;
+    let text: String = lua
+        .load(
+            "local ffi = require 'ffi'
+             return kinds(nil, true, 1, 's', {}, print, newproxy(), coroutine.create(print), ffi.new('int64_t', 1))",
+        )
+        .eval()?;
+    assert_eq!(text, "Nil Boolean Number String Table Function UserData Thread CData None");
+    Ok(())
+}
+
+/// Conversions that break the rule to push exactly one value.
+enum Misuse {
+    Nothing,
+    Leftovers,
+}
+
+impl IntoLua for Misuse {
+    fn into_lua(self, to: Pusher<'_>) -> Result<()> {
+        if let Misuse::Leftovers = self {
+            let _ = to.new_table(0, 0, |table| {
+                let _ = table.set(Value::Nil, 1);
+                table.set(1, vec![u64::MAX])
+            });
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn conversions_that_push_nothing_are_refused() -> Result<()> {
+    let lua = Runtime::new()?;
+    let table = lua.create_table()?;
+    let check = |outcome: Result<()>| assert!(outcome.unwrap_err().to_string().contains("exactly one"));
+    // Breaks if `convert` reads slot 0 for a conversion that pushes nothing (a stale value).
+    check(lua.convert(Misuse::Nothing, |slot| slot.to_value().map(drop)));
+    check(table.set(Misuse::Nothing, 1));
+    check(table.set(1, Misuse::Nothing));
+    check(table.get::<Value>(Misuse::Nothing).map(drop));
+    check(table.raw_get::<Value>(Misuse::Nothing).map(drop));
+    check(table.raw_set(Misuse::Nothing, Misuse::Nothing));
+    check(lua.create_table_with(0, 0, |t| t.set(Misuse::Nothing, 1)).map(drop));
+    check(lua.create_table_with(0, 0, |t| t.set_index(1, Misuse::Nothing)).map(drop));
+    let _ = lua.load("return ...").call::<Value>((Misuse::Nothing, Misuse::Leftovers));
+    let _ = table.set(Misuse::Leftovers, Misuse::Leftovers);
+    let _ = lua.convert(Misuse::Leftovers, |slot| slot.to_value());
+    assert_eq!(table.len()?, 0);
+    Ok(())
+}
+
+#[test]
+fn a_failed_entry_leaves_the_builder_usable() -> Result<()> {
+    let lua = Runtime::new()?;
+    let table = lua.create_table_with(0, 0, |table| {
+        assert!(matches!(table.set(Value::Nil, 1), Err(Error::InvalidKey("nil"))));
+        assert!(matches!(table.set(f64::NAN, 1), Err(Error::InvalidKey("NaN"))));
+        assert!(table.set("big", u64::MAX).is_err());
+        assert!(table.set_index(1, vec![u64::MAX]).is_err());
+        table.set("ok", 1)?;
+        table.set_index(1, "first")
+    })?;
+    assert_eq!((table.get::<i32>("ok")?, table.len()?), (1, 1));
+    Ok(())
+}
+
+#[test]
+fn a_failed_conversion_leaves_no_extra_results() -> Result<()> {
+    let lua = Runtime::new()?;
+    // Breaks if what a failed conversion left on the stack counts as a result.
+    let tolerant = lua.create_function(|call| {
+        assert!(call.get::<HashMap<String, u8>>(0).is_err());
+        assert!(call.get::<Vec<u8>>(0).is_err());
+        assert!(call.push(vec![1, u64::MAX]).is_err());
+        call.push("only")
+    })?;
+    lua.globals()?.set("tolerant", tolerant)?;
+    let (count, first): (usize, String) =
+        lua.load("return select('#', tolerant({'a', 'b'})), (tolerant({'a', 'b'}))").eval()?;
+    assert_eq!((count, first.as_str()), (1, "only"));
+    Ok(())
+}

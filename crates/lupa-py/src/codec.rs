@@ -1,0 +1,126 @@
+//! Text between Python and Lua.
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyByteArray, PyBytes, PyString};
+use std::borrow::Cow;
+
+/// A codec of Python's, by name.
+#[derive(Debug, Clone)]
+pub(crate) struct Codec {
+    name: String,
+    errors: String,
+    /// UTF-8 with strict errors has a way of its own, without a look-up.
+    fast: bool,
+}
+
+impl Codec {
+    pub(crate) fn new(name: String, errors: &str) -> Self {
+        let plain: String = name.chars().filter(|c| *c != '-' && *c != '_').collect();
+        let fast = plain.eq_ignore_ascii_case("utf8") && errors == "strict";
+        Codec {
+            name,
+            errors: errors.to_owned(),
+            fast,
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Decodes Lua's bytes.
+    #[inline]
+    pub(crate) fn decode<'py>(&self, py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+        if self.fast {
+            return Ok(PyString::from_bytes(py, bytes)?.into_any());
+        }
+        PyBytes::new(py, bytes).call_method1("decode", (&self.name, &self.errors))
+    }
+
+    /// Decodes for a message: what is not valid in the encoding is replaced, not an error.
+    pub(crate) fn decode_lossy(&self, py: Python<'_>, bytes: &[u8]) -> String {
+        if self.fast {
+            return String::from_utf8_lossy(bytes).into_owned();
+        }
+        PyBytes::new(py, bytes)
+            .call_method1("decode", (&self.name, "replace"))
+            .and_then(|text| text.extract())
+            .unwrap_or_else(|_| latin1(bytes))
+    }
+
+    /// Hands the encoded text to `f`, without a copy where Python has it in UTF-8 already.
+    #[inline]
+    pub(crate) fn encode<R>(
+        &self,
+        text: &Bound<'_, PyString>,
+        f: impl FnOnce(&[u8]) -> PyResult<R>,
+    ) -> PyResult<R> {
+        if self.fast {
+            return match text.to_str() {
+                Ok(text) => f(text.as_bytes()),
+                // Surrogates: let Python say it in its own words.
+                Err(_) => Err(self
+                    .encode_slowly(text)
+                    .err()
+                    .unwrap_or_else(|| PyValueError::new_err("text is not valid UTF-8"))),
+            };
+        }
+        f(self.encode_slowly(text)?.as_bytes())
+    }
+
+    fn encode_slowly<'py>(&self, text: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(text
+            .call_method1("encode", (&self.name, &self.errors))?
+            .cast_into::<PyBytes>()?)
+    }
+}
+
+/// Every byte as the character of that number.
+pub(crate) fn latin1(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| char::from(*b)).collect()
+}
+
+/// Source code, or another text for Lua, given as `str`, `bytes` or `bytearray`.
+pub(crate) fn source<'a>(codec: &Codec, text: &'a Bound<'_, PyAny>) -> PyResult<Cow<'a, [u8]>> {
+    if let Ok(text) = text.cast::<PyString>() {
+        return codec.encode(text, |bytes| Ok(Cow::Owned(bytes.to_vec())));
+    }
+    if let Ok(bytes) = text.cast::<PyBytes>() {
+        return Ok(Cow::Borrowed(bytes.as_bytes()));
+    }
+    if let Ok(bytes) = text.cast::<PyByteArray>() {
+        return Ok(Cow::Owned(bytes.to_vec()));
+    }
+    Err(pyo3::exceptions::PyTypeError::new_err(format!(
+        "Expected string, got {}",
+        text.get_type()
+    )))
+}
+
+/// An option that is None or ASCII text, as `str`, `bytes` or `bytearray`.
+pub(crate) fn ascii(value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<String>> {
+    let Some(value) = value else { return Ok(None) };
+    if let Ok(text) = value.cast::<PyString>() {
+        let bytes = text.call_method1("encode", ("ascii",))?;
+        return Ok(Some(
+            String::from_utf8_lossy(bytes.cast::<PyBytes>()?.as_bytes()).into_owned(),
+        ));
+    }
+    let bytes = if let Ok(bytes) = value.cast::<PyBytes>() {
+        bytes.as_bytes().to_vec()
+    } else if let Ok(bytes) = value.cast::<PyByteArray>() {
+        bytes.to_vec()
+    } else {
+        let kind = value.get_type();
+        return Err(PyValueError::new_err(format!(
+            "expected string, got {kind}"
+        )));
+    };
+    match String::from_utf8(bytes) {
+        Ok(text) if text.is_ascii() => Ok(Some(text)),
+        _ => Err(PyValueError::new_err(
+            "byte string input has unknown encoding, only ASCII is allowed",
+        )),
+    }
+}

@@ -1,0 +1,214 @@
+//! Conversions between Python and Lua values.
+
+use crate::errors::{Style, external, to_exception};
+use crate::object::{default_flags, push_object, python_object};
+use crate::settings::Context;
+use crate::wrappers::{self, LuaObject, ProtocolWrapper};
+use lupa_core::{IntoLua, Kind, Pusher, Result, Slot, Value};
+use pyo3::exceptions::PyOverflowError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyBytes, PyFloat, PyInt, PyString};
+
+/// Largest integer up to which every integer is a Lua number.
+pub(crate) const MAX_INTEGER: i64 = 1 << 53;
+
+/// A Python object on its way to Lua.
+pub(crate) struct PyArg<'a, 'b, 'py> {
+    cx: &'a Context<'b, 'py>,
+    object: &'a Bound<'py, PyAny>,
+    /// None becomes `python.none` rather than nil.
+    wrap_none: bool,
+}
+
+impl<'a, 'b, 'py> PyArg<'a, 'b, 'py> {
+    #[inline]
+    pub(crate) fn new(cx: &'a Context<'b, 'py>, object: &'a Bound<'py, PyAny>) -> Self {
+        PyArg {
+            cx,
+            object,
+            wrap_none: false,
+        }
+    }
+
+    /// A key of a table, or the first value of an iterator, where nil has no place.
+    #[inline]
+    pub(crate) fn not_nil(cx: &'a Context<'b, 'py>, object: &'a Bound<'py, PyAny>) -> Self {
+        PyArg {
+            cx,
+            object,
+            wrap_none: true,
+        }
+    }
+}
+
+impl IntoLua for PyArg<'_, '_, '_> {
+    #[inline]
+    fn into_lua(self, to: Pusher<'_>) -> Result<()> {
+        let PyArg {
+            cx,
+            object,
+            wrap_none,
+        } = self;
+        // Exact types first: they are the common ones, and the cheapest to recognise.
+        if let Ok(text) = object.cast_exact::<PyString>() {
+            return push_text(cx, text, to);
+        }
+        if let Ok(number) = object.cast_exact::<PyInt>() {
+            return push_integer(cx, number, to);
+        }
+        if let Ok(number) = object.cast_exact::<PyFloat>() {
+            return to.number(number.value());
+        }
+        if object.is_none() && !wrap_none {
+            return to.nil();
+        }
+        if let Ok(truth) = object.cast_exact::<PyBool>() {
+            return to.boolean(truth.is_true());
+        }
+        push_other(cx, object, to)
+    }
+}
+
+/// The less common types, in the order of lupa's rules.
+fn push_other(cx: &Context<'_, '_>, object: &Bound<'_, PyAny>, to: Pusher<'_>) -> Result<()> {
+    if let Ok(wrapper) = object.cast::<LuaObject>() {
+        let inner = wrapper.get();
+        return (&inner.reference).into_lua(to);
+    }
+    if let Ok(bytes) = object.cast::<PyBytes>() {
+        return to.bytes(bytes.as_bytes());
+    }
+    if let Ok(number) = object.cast::<PyInt>() {
+        return push_integer(cx, number, to);
+    }
+    if let Ok(text) = object.cast::<PyString>() {
+        return push_text(cx, text, to);
+    }
+    if let Ok(number) = object.cast::<PyFloat>() {
+        return to.number(number.value());
+    }
+    if let Ok(wrapper) = object.cast::<ProtocolWrapper>() {
+        let wrapper = wrapper.get();
+        return push_object(cx, wrapper.object.bind(cx.py), wrapper.flags, to);
+    }
+    let flags = default_flags(object).map_err(external)?;
+    push_object(cx, object, flags, to)
+}
+
+#[inline]
+fn push_text(cx: &Context<'_, '_>, text: &Bound<'_, PyString>, to: Pusher<'_>) -> Result<()> {
+    match &cx.settings.encoding {
+        Some(codec) => {
+            let pushed = codec.encode(text, |bytes| Ok(to.bytes(bytes)));
+            pushed.map_err(external)?
+        }
+        // Strings are bytes in this runtime, so text is an object like others.
+        None => {
+            let flags = default_flags(text.as_any()).map_err(external)?;
+            push_object(cx, text.as_any(), flags, to)
+        }
+    }
+}
+
+#[inline]
+fn push_integer(cx: &Context<'_, '_>, number: &Bound<'_, PyInt>, to: Pusher<'_>) -> Result<()> {
+    match number.extract::<i64>() {
+        Ok(n) if n.unsigned_abs() <= MAX_INTEGER as u64 => to.number(n as f64),
+        Ok(n) if (n as f64) as i64 == n && n != i64::MAX => to.number(n as f64),
+        _ => push_overflowing(cx, number, to),
+    }
+}
+
+/// An integer that is no Lua number: the overflow handler may make something else of it.
+#[cold]
+fn push_overflowing(cx: &Context<'_, '_>, number: &Bound<'_, PyInt>, to: Pusher<'_>) -> Result<()> {
+    let overflow = || {
+        external(PyOverflowError::new_err(
+            "Python int too large to convert to a Lua number",
+        ))
+    };
+    let handler = cx.settings.overflow_handler(cx.py).ok_or_else(overflow)?;
+    let handler = handler.bind(cx.py);
+    let result = match handler.cast::<LuaObject>() {
+        Ok(function) => {
+            // A Lua function gets the integer as an object: converted it would come here again.
+            wrappers::call_wrapped(cx, function.get(), number.as_any())
+        }
+        Err(_) => handler.call1((number,)),
+    };
+    let result = result.map_err(|_| overflow())?;
+    if let Ok(n) = result.cast::<PyInt>() {
+        let exact = n
+            .extract::<i64>()
+            .ok()
+            .filter(|n| (*n as f64) as i64 == *n && *n != i64::MAX);
+        return match exact {
+            Some(n) => to.number(n as f64),
+            None => push_object(cx, result.as_any(), 0, to),
+        };
+    }
+    PyArg::new(cx, &result).into_lua(to)
+}
+
+/// The Python object for a Lua value.
+#[inline]
+pub(crate) fn to_python<'py>(cx: &Context<'_, 'py>, slot: Slot<'_>) -> PyResult<Bound<'py, PyAny>> {
+    let py = cx.py;
+    Ok(match slot.kind() {
+        Kind::None | Kind::Nil => py.None().into_bound(py),
+        Kind::Boolean => PyBool::new(py, slot.truthy()).to_owned().into_any(),
+        Kind::Number => number(py, slot.number_unchecked_kind()),
+        Kind::String => text(cx, slot.bytes().unwrap_or_default())?,
+        Kind::Table => wrappers::new_table(cx, slot)?,
+        Kind::Function => match python_object(py, slot) {
+            Some(object) => object,
+            None => wrappers::new_function(cx, slot)?,
+        },
+        Kind::Thread => wrappers::new_thread_or_function(cx, slot)?,
+        Kind::UserData => match python_object(py, slot) {
+            Some(object) => object,
+            None => wrappers::new_object(cx, slot)?,
+        },
+        Kind::CData => match cdata_integer(cx, slot)? {
+            Some(integer) => integer.into_pyobject(py)?.into_any(),
+            None => wrappers::new_object(cx, slot)?,
+        },
+        _ => wrappers::new_object(cx, slot)?,
+    })
+}
+
+/// Integral doubles within 64 bits are ints in Python, as they print in Lua.
+#[inline]
+fn number(py: Python<'_>, n: f64) -> Bound<'_, PyAny> {
+    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
+    if (-LIMIT..LIMIT).contains(&n) && n.trunc() == n {
+        PyInt::new(py, n as i64).into_any()
+    } else {
+        PyFloat::new(py, n).into_any()
+    }
+}
+
+/// A Lua string in the runtime's encoding.
+#[inline]
+pub(crate) fn text<'py>(cx: &Context<'_, 'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    match &cx.settings.encoding {
+        Some(codec) => codec.decode(cx.py, bytes),
+        None => Ok(PyBytes::new(cx.py, bytes).into_any()),
+    }
+}
+
+/// The value of an `int64_t` or `uint64_t` of the FFI library.
+fn cdata_integer(cx: &Context<'_, '_>, slot: Slot<'_>) -> PyResult<Option<i128>> {
+    slot.cdata_integer()
+        .map_err(|error| to_exception(cx, error, Style::Plain))
+}
+
+/// The Python object for a value that the core kept.
+pub(crate) fn to_python_value<'py>(
+    cx: &Context<'_, 'py>,
+    value: &Value,
+) -> PyResult<Bound<'py, PyAny>> {
+    cx.runtime
+        .convert(value, |slot| to_python(cx, slot).map_err(external))
+        .map_err(|error| to_exception(cx, error, Style::Plain))
+}

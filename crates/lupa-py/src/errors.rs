@@ -1,0 +1,185 @@
+//! Lua errors as Python exceptions and back.
+
+use crate::convert::to_python_value;
+use crate::object::{PyValue, exception_in};
+use crate::settings::Context;
+use lupa_core::{Call, Error, RuntimeError};
+use pyo3::exceptions::{PyException, PyMemoryError, PyRecursionError, PyTimeoutError};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyTuple, PyType};
+
+/// The exception classes, made when the module is.
+pub(crate) struct Classes {
+    pub(crate) error: Py<PyType>,
+    pub(crate) syntax: Py<PyType>,
+    pub(crate) memory: Py<PyType>,
+    pub(crate) timeout: Py<PyType>,
+    pub(crate) interrupted: Py<PyType>,
+}
+
+static CLASSES: PyOnceLock<Classes> = PyOnceLock::new();
+
+/// The exception classes.
+pub(crate) fn classes(py: Python<'_>) -> PyResult<&'static Classes> {
+    CLASSES.get_or_try_init(py, || {
+        let error = make(py, "LuaError", &[&py.get_type::<PyException>()], "An error in Lua code.\n\n`value` is the Lua error value and `traceback` Lua's traceback as text, where there is one.")?;
+        for name in ["value", "traceback"] {
+            error.setattr(name, py.None())?;
+        }
+        Ok(Classes {
+            syntax: make(py, "LuaSyntaxError", &[&error], "Lua code that cannot be compiled.")?.unbind(),
+            memory: make(py, "LuaMemoryError", &[&error, &py.get_type::<PyMemoryError>()], "The memory limit of a Lua runtime was reached.")?.unbind(),
+            timeout: make(py, "LuaTimeoutError", &[&error, &py.get_type::<PyTimeoutError>()], "Lua code ran longer than it was allowed to.")?.unbind(),
+            interrupted: make(py, "LuaInterruptedError", &[&error], "Lua code was stopped from outside.")?.unbind(),
+            error: error.unbind(),
+        })
+    })
+}
+
+fn make<'py>(
+    py: Python<'py>,
+    name: &str,
+    bases: &[&Bound<'py, PyType>],
+    doc: &str,
+) -> PyResult<Bound<'py, PyType>> {
+    let namespace = PyDict::new(py);
+    namespace.set_item("__module__", "lupa.luajit21")?;
+    namespace.set_item("__doc__", doc)?;
+    let bases = PyTuple::new(py, bases)?;
+    Ok(py
+        .get_type::<PyType>()
+        .call1((name, bases, namespace))?
+        .cast_into()?)
+}
+
+fn instance(py: Python<'_>, class: &Py<PyType>, message: &str) -> PyErr {
+    PyErr::from_type(class.bind(py).clone(), message.to_owned())
+}
+
+/// A plain `LuaError`.
+pub(crate) fn lua_error(py: Python<'_>, message: &str) -> PyErr {
+    match classes(py) {
+        Ok(classes) => instance(py, &classes.error, message),
+        Err(error) => error,
+    }
+}
+
+/// How the message of an error in Lua code is put together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// Message and traceback, as for calls.
+    Traceback,
+    /// The message alone, as for coroutines.
+    Plain,
+    /// As `Traceback`; a syntax error's message gets `error loading code: ` in front.
+    Chunk,
+}
+
+/// A core error as the exception that Python code sees.
+#[cold]
+pub(crate) fn to_exception(cx: &Context<'_, '_>, error: Error, style: Style) -> PyErr {
+    if let Some(error) = error.downcast_ref::<PyErr>() {
+        return error.clone_ref(cx.py);
+    }
+    let py = cx.py;
+    let classes = match classes(py) {
+        Ok(classes) => classes,
+        Err(error) => return error,
+    };
+    match error {
+        Error::Runtime(e) => runtime_error(cx, classes, &e, style).unwrap_or_else(|error| error),
+        Error::Syntax { message } => {
+            let message = cx.settings.message(py, &message);
+            let prefix = if style == Style::Chunk {
+                "error loading code: "
+            } else {
+                ""
+            };
+            instance(py, &classes.syntax, &format!("{prefix}{message}"))
+        }
+        Error::Memory | Error::StackOverflow(_) => {
+            instance(py, &classes.memory, &error.to_string())
+        }
+        Error::RecursionLimit => PyRecursionError::new_err(error.to_string()),
+        other => instance(py, &classes.error, &other.to_string()),
+    }
+}
+
+fn runtime_error(
+    cx: &Context<'_, '_>,
+    classes: &Classes,
+    error: &RuntimeError,
+    style: Style,
+) -> PyResult<PyErr> {
+    let py = cx.py;
+    if let Some(exception) = error
+        .value
+        .as_ref()
+        .and_then(|value| exception_in(py, value))
+    {
+        return Ok(PyErr::from_value(exception));
+    }
+    let message = cx.settings.message(py, &error.message);
+    let traceback = cx.settings.message(py, &error.traceback);
+    let text = if style != Style::Plain && error.value.is_none() && !traceback.is_empty() {
+        reorder_traceback(&format!("{message}\n{traceback}"))
+    } else {
+        message.clone()
+    };
+    let exception = instance(py, &classes.error, &text);
+    let value = match &error.value {
+        Some(value) => to_python_value(cx, value)?,
+        None => message.into_pyobject(py)?.into_any(),
+    };
+    exception.value(py).setattr("value", value)?;
+    if !traceback.is_empty() {
+        exception.value(py).setattr("traceback", traceback)?;
+    }
+    Ok(exception)
+}
+
+/// Puts the most recent call last, as Python does: Lua has it first.
+fn reorder_traceback(message: &str) -> String {
+    let mut lines: Vec<&str> = Vec::new();
+    // Number of lines up to and with a heading, while its entries are read.
+    let mut heading = 0;
+    for line in message.lines() {
+        if heading > 0 && is_traceback_entry(line) {
+            lines.insert(heading, line);
+        } else {
+            lines.push(line);
+            heading = if line == "stack traceback:" {
+                lines.len()
+            } else {
+                0
+            };
+        }
+    }
+    lines.join("\n")
+}
+
+fn is_traceback_entry(line: &str) -> bool {
+    line.starts_with(char::is_whitespace) && line.trim_start().starts_with('[')
+}
+
+/// A Python exception on its way into Lua: it becomes the error value. `KeyboardInterrupt` and the
+/// like are not for Lua code to catch.
+#[cold]
+pub(crate) fn raise_in_lua(cx: &Context<'_, '_>, call: &mut Call<'_>, error: PyErr) -> Error {
+    let py = cx.py;
+    let catchable = error.is_instance_of::<PyException>(py);
+    let exception = error.into_value(py).into_bound(py).into_any();
+    let value = PyValue::wrapped(cx, &exception);
+    if catchable {
+        call.raise(value)
+    } else {
+        call.raise_uncatchable(value)
+    }
+}
+
+/// The exception behind a core error, to be handed through the core.
+#[inline]
+pub(crate) fn external(error: PyErr) -> Error {
+    Error::external(error)
+}

@@ -1,0 +1,214 @@
+//! The GIL around Lua code, and Python references that Lua owns.
+//!
+//! This file exists for speed, and is the one that works on Python's thread state
+//! itself: PyO3's `detach` and an `attach` inside it cost about 100 ns a call into Lua and back
+//! out, saving and restoring the thread state less than half.
+//!
+//! Where Lua code runs, the GIL is released and the thread's state is kept in [`SAVED`]. A callback takes it
+//! from there. When nothing is saved, the thread has the GIL: Lua runs finalizers while
+//! arguments are pushed, for instance.
+
+use lupa_core::Around;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::{PyTraverseError, PyVisit};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+thread_local! {
+    /// The thread state of a thread that released the GIL to run Lua code.
+    static SAVED: Cell<*mut ffi::PyThreadState> = const { Cell::new(std::ptr::null_mut()) };
+}
+
+/// Releases the GIL while Lua code runs.
+#[derive(Clone, Copy)]
+pub(crate) struct WithoutGil<'py>(pub(crate) Python<'py>);
+
+impl Around for WithoutGil<'_> {
+    #[inline]
+    fn around<R>(self, run: impl FnOnce() -> R) -> R {
+        /// Takes the GIL back, by panic too.
+        struct Restore {
+            outer: *mut ffi::PyThreadState,
+        }
+        impl Drop for Restore {
+            #[inline]
+            fn drop(&mut self) {
+                let state = SAVED.replace(self.outer);
+                // SAFETY: the state was saved by this thread in `around` below; callbacks
+                // put back what they took.
+                unsafe { ffi::PyEval_RestoreThread(state) };
+            }
+        }
+        // SAFETY: the token proves that this thread has the GIL.
+        let state = unsafe { ffi::PyEval_SaveThread() };
+        let _restore = Restore {
+            outer: SAVED.replace(state),
+        };
+        run()
+    }
+}
+
+/// Runs `f` with the GIL, in a callback from Lua code that lupa runs on this thread.
+#[inline]
+pub(crate) fn with_gil<R>(f: impl FnOnce(Python<'_>) -> R) -> R {
+    /// Releases the GIL again, by panic too.
+    struct Release;
+    impl Drop for Release {
+        #[inline]
+        fn drop(&mut self) {
+            // SAFETY: `with_gil` took the GIL on this thread.
+            SAVED.set(unsafe { ffi::PyEval_SaveThread() });
+        }
+    }
+    let state = SAVED.replace(std::ptr::null_mut());
+    let _release = (!state.is_null()).then(|| {
+        // SAFETY: the state was saved by this thread when it released the GIL.
+        unsafe { ffi::PyEval_RestoreThread(state) };
+        Release
+    });
+    // SAFETY: the GIL was taken above, or was never released: all Lua code of this package
+    // is run by threads that enter with the GIL.
+    f(unsafe { Python::assume_attached() })
+}
+
+/// The Python objects that one runtime's Lua code holds.
+///
+/// They are kept here rather than in the userdata, so that Python's cycle collector can see
+/// them, and so that a userdata can give its object up on a thread without the GIL: the
+/// object is parked, and dropped when the GIL is next held.
+pub(crate) struct Held {
+    objects: Mutex<Objects>,
+    has_parked: AtomicBool,
+}
+
+#[derive(Default)]
+struct Objects {
+    slots: Vec<Option<Py<PyAny>>>,
+    free: Vec<usize>,
+    parked: Vec<Py<PyAny>>,
+}
+
+impl Held {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Held {
+            objects: Mutex::default(),
+            has_parked: AtomicBool::new(false),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Objects> {
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Drops what was parked.
+    #[inline]
+    pub(crate) fn drop_parked(&self, _py: Python<'_>) {
+        if self.has_parked.load(Ordering::Relaxed) {
+            self.drop_parked_now();
+        }
+    }
+
+    #[cold]
+    fn drop_parked_now(&self) {
+        self.has_parked.store(false, Ordering::Relaxed);
+        // Dropped after the lock is released: it may run Python code.
+        let parked = std::mem::take(&mut self.lock().parked);
+        drop(parked);
+    }
+
+    /// Shows the objects to Python's cycle collector.
+    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        // A runtime whose objects change right now is in use, so it is no garbage.
+        if let Ok(objects) = self.objects.try_lock() {
+            for object in objects.slots.iter().flatten().chain(&objects.parked) {
+                visit.call(object)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A Python object that Lua owns. May be dropped on any thread, with the GIL or without.
+pub(crate) struct Owned {
+    held: Arc<Held>,
+    slot: usize,
+    object: *mut ffi::PyObject,
+}
+
+// SAFETY: the pointer is only followed with the GIL (`bind`).
+unsafe impl Send for Owned {}
+
+impl Owned {
+    pub(crate) fn new(held: &Arc<Held>, object: &Bound<'_, PyAny>) -> Self {
+        let mut objects = held.lock();
+        let owned = Some(object.clone().unbind());
+        let slot = match objects.free.pop() {
+            Some(slot) => {
+                objects.slots[slot] = owned;
+                slot
+            }
+            None => {
+                objects.slots.push(owned);
+                objects.slots.len() - 1
+            }
+        };
+        drop(objects);
+        Owned {
+            held: Arc::clone(held),
+            slot,
+            object: object.as_ptr(),
+        }
+    }
+
+    /// The object's address, its identity.
+    #[inline]
+    pub(crate) fn address(&self) -> usize {
+        self.object as usize
+    }
+
+    #[inline]
+    pub(crate) fn bind<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        // SAFETY: `held` owns a reference for as long as this value lives, and the token proves
+        // that the GIL is held.
+        unsafe { Bound::from_borrowed_ptr(py, self.object) }
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        let mut objects = self.held.lock();
+        if let Some(object) = objects.slots[self.slot].take() {
+            objects.parked.push(object);
+            objects.free.push(self.slot);
+            self.held.has_parked.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A reference from a Lua state to the Python object that owns it, which does not keep it
+/// alive: the object clears it when it goes.
+pub(crate) struct BackReference(AtomicPtr<ffi::PyObject>);
+
+impl BackReference {
+    pub(crate) fn new() -> Self {
+        BackReference(AtomicPtr::new(std::ptr::null_mut()))
+    }
+
+    pub(crate) fn set(&self, owner: &Bound<'_, PyAny>) {
+        self.0.store(owner.as_ptr(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn clear(&self) {
+        self.0.store(std::ptr::null_mut(), Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn get<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        let owner = self.0.load(Ordering::Relaxed);
+        // SAFETY: the owner clears the pointer in its Drop, with the GIL, so with the GIL a
+        // pointer that is not null is to a live object.
+        (!owner.is_null()).then(|| unsafe { Bound::from_borrowed_ptr(py, owner) })
+    }
+}

@@ -1,0 +1,72 @@
+//! The Python package `lupa`, a thin binding over `lupa-core`.
+//!
+//! * `gil`: releasing and taking the GIL around Lua code, Python references that Lua owns.
+//! * `settings`, `convert`, `codec`, `errors`: options, conversions, text, exceptions.
+//! * `runtime`, `wrappers`, `table_from`: what Python sees of Lua.
+//! * `object`, `pylib`: what Lua sees of Python.
+
+mod codec;
+mod convert;
+mod errors;
+mod gil;
+mod object;
+mod pylib;
+mod runtime;
+mod settings;
+mod table_from;
+mod wrappers;
+
+use pyo3::prelude::*;
+
+/// The version of the Lua language that LuaJIT speaks.
+const LUA_VERSION: (u32, u32) = (5, 1);
+
+/// A view of an object that Lua indexes by attribute access.
+#[pyfunction]
+fn as_attrgetter(obj: Py<PyAny>) -> wrappers::ProtocolWrapper {
+    wrappers::ProtocolWrapper {
+        object: obj,
+        flags: 0,
+    }
+}
+
+/// A view of an object that Lua indexes by item access.
+#[pyfunction]
+fn as_itemgetter(obj: Py<PyAny>) -> wrappers::ProtocolWrapper {
+    wrappers::ProtocolWrapper {
+        object: obj,
+        flags: object::AS_INDEX,
+    }
+}
+
+// The GIL is used until the locks have been proven without one.
+#[pymodule(gil_used = true)]
+fn _lupa(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = module.py();
+    let classes = errors::classes(py)?;
+    for class in [
+        &classes.error,
+        &classes.syntax,
+        &classes.memory,
+        &classes.timeout,
+        &classes.interrupted,
+    ] {
+        module.add(class.bind(py).name()?, class)?;
+    }
+    module.add("LUA_VERSION", LUA_VERSION)?;
+    module.add("LUA_MAXINTEGER", convert::MAX_INTEGER)?;
+    module.add("LUA_MININTEGER", -convert::MAX_INTEGER)?;
+    module.add_class::<runtime::LuaRuntime>()?;
+    module.add_class::<wrappers::LuaObject>()?;
+    module.add_class::<wrappers::LuaTable>()?;
+    module.add_class::<wrappers::LuaFunction>()?;
+    module.add_class::<wrappers::LuaCoroutineFunction>()?;
+    module.add_class::<wrappers::LuaThread>()?;
+    module.add_class::<wrappers::LuaIter>()?;
+    module.add_class::<pylib::PyArguments>()?;
+    module.add_function(wrap_pyfunction!(as_attrgetter, module)?)?;
+    module.add_function(wrap_pyfunction!(as_itemgetter, module)?)?;
+    module.add_function(wrap_pyfunction!(wrappers::lua_type, module)?)?;
+    module.add_function(wrap_pyfunction!(wrappers::_source_encoding, module)?)?;
+    Ok(())
+}

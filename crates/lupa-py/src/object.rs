@@ -1,0 +1,368 @@
+//! Python objects in Lua.
+
+use crate::convert::{PyArg, to_python};
+use crate::errors::{Style, external, raise_in_lua, to_exception};
+use crate::gil::{Owned, with_gil};
+use crate::pylib::PyArguments;
+use crate::settings::Context;
+use lupa_core::{
+    Access, AttributeFilter, Call, Error, HostObject, IntoLua, Operation, Pusher, Result, Slot,
+    Value,
+};
+use pyo3::exceptions::{PyBaseException, PyTypeError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyDict, PyString, PyTuple, PyType};
+
+/// Indexing is item access, not attribute access.
+pub(crate) const AS_INDEX: u8 = 1;
+
+/// A Python object that Lua holds, with the protocol by which Lua indexes it.
+pub(crate) struct PyObjectRef {
+    object: Owned,
+    flags: u8,
+}
+
+impl PyObjectRef {
+    pub(crate) fn new(cx: &Context<'_, '_>, object: &Bound<'_, PyAny>, flags: u8) -> Self {
+        PyObjectRef {
+            object: Owned::new(&cx.settings.held, object),
+            flags,
+        }
+    }
+
+    pub(crate) fn bind<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        self.object.bind(py)
+    }
+}
+
+/// Pushes the userdata of a Python object; one object and protocol is one userdata.
+pub(crate) fn push_object(
+    cx: &Context<'_, '_>,
+    object: &Bound<'_, PyAny>,
+    flags: u8,
+    to: Pusher<'_>,
+) -> Result<()> {
+    let address = object.as_ptr() as usize;
+    // Objects are aligned to at least 8 bytes, so the flags fit into the lowest bits.
+    to.identified_object(
+        address | usize::from(flags),
+        |known: &PyObjectRef| known.object.address() == address && known.flags == flags,
+        || PyObjectRef::new(cx, object, flags),
+    )
+}
+
+/// The protocol that is used when none was asked for: items, if the object has them.
+pub(crate) fn default_flags(object: &Bound<'_, PyAny>) -> PyResult<u8> {
+    let has_items = object.hasattr(intern!(object.py(), "__getitem__"))?;
+    Ok(if has_items { AS_INDEX } else { 0 })
+}
+
+/// A Python object that is always wrapped, not converted.
+pub(crate) struct PyValue<'a, 'b, 'py> {
+    cx: &'a Context<'b, 'py>,
+    object: &'a Bound<'py, PyAny>,
+}
+
+impl<'a, 'b, 'py> PyValue<'a, 'b, 'py> {
+    pub(crate) fn wrapped(cx: &'a Context<'b, 'py>, object: &'a Bound<'py, PyAny>) -> Self {
+        PyValue { cx, object }
+    }
+}
+
+impl IntoLua for PyValue<'_, '_, '_> {
+    fn into_lua(self, to: Pusher<'_>) -> Result<()> {
+        let flags = default_flags(self.object).map_err(external)?;
+        push_object(self.cx, self.object, flags, to)
+    }
+}
+
+/// The Python object in a slot: a wrapped one, or one behind `python.as_function`.
+pub(crate) fn python_object<'py>(py: Python<'py>, slot: Slot<'_>) -> Option<Bound<'py, PyAny>> {
+    if let Some(object) = slot.object::<PyObjectRef>() {
+        return Some(object.bind(py));
+    }
+    slot.function_object::<PyFunction>()
+        .map(|function| function.0.bind(py))
+}
+
+/// The exception object, if an error value is one.
+pub(crate) fn exception_in<'py>(py: Python<'py>, value: &Value) -> Option<Bound<'py, PyAny>> {
+    let Value::UserData(userdata) = value else {
+        return None;
+    };
+    let object = userdata
+        .with_object::<PyObjectRef, _>(|object| object.bind(py))
+        .ok()??;
+    object.is_instance_of::<PyBaseException>().then_some(object)
+}
+
+impl HostObject for PyObjectRef {
+    const NAME: &'static str = "python object";
+    const OPERATIONS: &'static [Operation] = &[
+        Operation::Index,
+        Operation::NewIndex,
+        Operation::Call,
+        Operation::ToString,
+        Operation::Len,
+        Operation::Eq,
+        Operation::Lt,
+        Operation::Le,
+        Operation::Add,
+        Operation::Sub,
+        Operation::Mul,
+        Operation::Div,
+        Operation::Mod,
+        Operation::Pow,
+        Operation::Neg,
+        Operation::Concat,
+    ];
+
+    fn invoke(&self, operation: Operation, call: &mut Call<'_>) -> Result<()> {
+        callback(call, |cx, call| match operation {
+            Operation::Index => self.index(cx, call),
+            Operation::NewIndex => self.new_index(cx, call),
+            Operation::Call => call_python(cx, call, self.bind(cx.py)),
+            Operation::ToString => tostring(cx, call, &self.bind(cx.py)),
+            Operation::Len => {
+                let length = self.bind(cx.py).len()?;
+                push(cx, call, &length.into_pyobject(cx.py)?.into_any())
+            }
+            _ => operator(cx, call, operation),
+        })
+    }
+}
+
+/// Runs a callback with the GIL; a Python exception becomes the Lua error.
+pub(crate) fn callback(
+    call: &mut Call<'_>,
+    f: impl FnOnce(&Context<'_, '_>, &mut Call<'_>) -> PyResult<()>,
+) -> Result<()> {
+    with_gil(|py| {
+        let runtime = call.runtime().clone();
+        let cx = Context::new(py, &runtime).map_err(|error| Error::message(error.to_string()))?;
+        let result = match f(&cx, call) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(raise_in_lua(&cx, call, error)),
+        };
+        cx.settings.held.drop_parked(py);
+        result
+    })
+}
+
+/// Pushes a Python object as a result.
+pub(crate) fn push(
+    cx: &Context<'_, '_>,
+    call: &mut Call<'_>,
+    object: &Bound<'_, PyAny>,
+) -> PyResult<()> {
+    call.push(PyArg::new(cx, object))
+        .map_err(|error| to_exception(cx, error, Style::Plain))
+}
+
+impl PyObjectRef {
+    fn by_item(&self, handler: Option<&Py<PyAny>>) -> bool {
+        self.flags & AS_INDEX != 0 && handler.is_none()
+    }
+
+    fn index(&self, cx: &Context<'_, '_>, call: &mut Call<'_>) -> PyResult<()> {
+        let object = self.bind(cx.py);
+        let key = to_python(cx, call.arg(1))?;
+        let getter = cx.settings.attribute_getter.as_ref();
+        let value = if self.by_item(getter) {
+            object.get_item(key)?
+        } else if let Some(getter) = getter {
+            getter.bind(cx.py).call1((object, key))?
+        } else {
+            let name = attribute_name(cx, &object, key, Access::Get)?;
+            object.getattr(name)?
+        };
+        push(cx, call, &value)
+    }
+
+    fn new_index(&self, cx: &Context<'_, '_>, call: &mut Call<'_>) -> PyResult<()> {
+        let object = self.bind(cx.py);
+        let key = to_python(cx, call.arg(1))?;
+        let value = to_python(cx, call.arg(2))?;
+        let setter = cx.settings.attribute_setter.as_ref();
+        if self.by_item(setter) {
+            object.set_item(key, value)
+        } else if let Some(setter) = setter {
+            setter.bind(cx.py).call1((object, key, value)).map(drop)
+        } else {
+            let name = attribute_name(cx, &object, key, Access::Set)?;
+            object.setattr(name, value)
+        }
+    }
+}
+
+/// The filter that asks a Python callable: it gets the object, the name, and whether the
+/// attribute is being set, and gives the name to use.
+pub(crate) struct PythonFilter(pub(crate) Py<PyAny>);
+
+impl<'py> AttributeFilter<&Bound<'py, PyAny>, Bound<'py, PyAny>> for PythonFilter {
+    fn filter(
+        &self,
+        object: &Bound<'py, PyAny>,
+        name: Bound<'py, PyAny>,
+        access: Access,
+    ) -> Result<Bound<'py, PyAny>> {
+        let callable = self.0.bind(object.py());
+        callable
+            .call1((object, name, access == Access::Set))
+            .map_err(external)
+    }
+}
+
+/// The name of an attribute, after the filter.
+fn attribute_name<'py>(
+    cx: &Context<'_, 'py>,
+    object: &Bound<'py, PyAny>,
+    key: Bound<'py, PyAny>,
+    access: Access,
+) -> PyResult<Bound<'py, PyString>> {
+    let name = match &cx.settings.attribute_filter {
+        Some(filter) => filter
+            .filter(object, key, access)
+            .map_err(|error| to_exception(cx, error, Style::Plain))?,
+        None => key,
+    };
+    if let Ok(bytes) = name.cast::<PyBytes>() {
+        return Ok(cx
+            .settings
+            .source_encoding
+            .decode(cx.py, bytes.as_bytes())?
+            .cast_into()?);
+    }
+    name.cast_into::<PyString>().map_err(|error| {
+        let name = error.into_inner().get_type();
+        let kind = name.name().map(|n| n.to_string()).unwrap_or_default();
+        PyTypeError::new_err(format!("attribute name must be string, not '{kind}'"))
+    })
+}
+
+/// Calls a Python object with the arguments of a Lua call and pushes the result.
+fn call_python(
+    cx: &Context<'_, '_>,
+    call: &mut Call<'_>,
+    function: Bound<'_, PyAny>,
+) -> PyResult<()> {
+    let mut arguments = Vec::with_capacity(call.len());
+    let mut named: Option<Bound<'_, PyDict>> = None;
+    for index in 0..call.len() {
+        let argument = to_python(cx, call.arg(index))?;
+        match argument.cast::<PyArguments>() {
+            Ok(extra) => extra.get().add_to(cx.py, &mut arguments, &mut named)?,
+            Err(_) => arguments.push(argument),
+        }
+    }
+    let function = without_self(function, arguments.first());
+    let arguments = PyTuple::new(cx.py, arguments)?;
+    let result = function.call(arguments, named.as_ref())?;
+    push_results(cx, call, &result)
+}
+
+/// `obj:method(x)` looks the method up, which binds it, and passes `obj` again: then the plain
+/// function is called.
+fn without_self<'py>(
+    function: Bound<'py, PyAny>,
+    first: Option<&Bound<'py, PyAny>>,
+) -> Bound<'py, PyAny> {
+    static METHOD: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    let py = function.py();
+    let is_method = METHOD
+        .import(py, "types", "MethodType")
+        .is_ok_and(|method| function.is_exact_instance(method));
+    let Some(first) = first.filter(|_| is_method) else {
+        return function;
+    };
+    match function.getattr(intern!(py, "__self__")) {
+        Ok(bound_to) if bound_to.is(first) => function
+            .getattr(intern!(py, "__func__"))
+            .unwrap_or(function),
+        _ => function,
+    }
+}
+
+/// Pushes what a Python function returned: one value, or a tuple's items if so wanted.
+pub(crate) fn push_results(
+    cx: &Context<'_, '_>,
+    call: &mut Call<'_>,
+    result: &Bound<'_, PyAny>,
+) -> PyResult<()> {
+    if cx.settings.unpack_returned_tuples
+        && let Ok(tuple) = result.cast::<PyTuple>() {
+            return tuple.iter().try_for_each(|item| push(cx, call, &item));
+        }
+    push(cx, call, result)
+}
+
+fn tostring(cx: &Context<'_, '_>, call: &mut Call<'_>, object: &Bound<'_, PyAny>) -> PyResult<()> {
+    let text = object.str()?;
+    let codec = cx
+        .settings
+        .encoding
+        .as_ref()
+        .unwrap_or(&cx.settings.source_encoding);
+    codec.encode(&text, |bytes| {
+        call.push(lupa_core::Bytes(bytes))
+            .map_err(|error| to_exception(cx, error, Style::Plain))
+    })
+}
+
+/// Python's operator for Lua's.
+fn operator(cx: &Context<'_, '_>, call: &mut Call<'_>, operation: Operation) -> PyResult<()> {
+    let py = cx.py;
+    let a = to_python(cx, call.arg(0))?;
+    if operation == Operation::Neg {
+        return push(cx, call, &a.neg()?);
+    }
+    let (left, right) = (call.arg(0), call.arg(1));
+    let b = to_python(cx, right)?;
+    let result = match operation {
+        Operation::Eq => return push_truth(cx, call, a.eq(b)?),
+        Operation::Lt => return push_truth(cx, call, a.lt(b)?),
+        Operation::Le => return push_truth(cx, call, a.le(b)?),
+        Operation::Add => a.add(b)?,
+        Operation::Sub => a.sub(b)?,
+        Operation::Mul => a.mul(b)?,
+        Operation::Div => a.div(b)?,
+        Operation::Mod => a.rem(b)?,
+        Operation::Pow => a.pow(b, py.None())?,
+        Operation::Concat if is_lua_text(left) || is_lua_text(right) => {
+            // With a Lua string or number the result is text, as between two of those.
+            a.str()?.add(b.str()?)?
+        }
+        Operation::Concat => py
+            .import(intern!(py, "operator"))?
+            .call_method1("concat", (a, b))?,
+        other => {
+            let name = other.metamethod();
+            return Err(PyTypeError::new_err(format!(
+                "unsupported Lua operator {name}"
+            )));
+        }
+    };
+    push(cx, call, &result)
+}
+
+fn is_lua_text(slot: Slot<'_>) -> bool {
+    slot.bytes().is_some() || slot.number().is_some()
+}
+
+fn push_truth(cx: &Context<'_, '_>, call: &mut Call<'_>, truth: bool) -> PyResult<()> {
+    push(cx, call, &truth.into_pyobject(cx.py)?.to_owned().into_any())
+}
+
+/// What `python.as_function` makes: a Lua function that calls a Python object.
+pub(crate) struct PyFunction(pub(crate) PyObjectRef);
+
+impl HostObject for PyFunction {
+    const NAME: &'static str = "python function";
+    const OPERATIONS: &'static [Operation] = &[Operation::Call];
+
+    fn invoke(&self, _: Operation, call: &mut Call<'_>) -> Result<()> {
+        callback(call, |cx, call| call_python(cx, call, self.0.bind(cx.py)))
+    }
+}

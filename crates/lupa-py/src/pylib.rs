@@ -1,0 +1,372 @@
+//! The `python` module of Lua code.
+
+use crate::convert::{PyArg, to_python};
+use crate::errors::{Style, external, to_exception};
+use crate::object::{
+    AS_INDEX, PyFunction, PyObjectRef, callback, push, push_object, python_object,
+};
+use crate::settings::Context;
+use lupa_core::{
+    Call, Error, HostObject, IntoLua, Kind, Libs, Operation, Pusher, Result, Runtime, Slot, Table,
+};
+use pyo3::exceptions::{PyIndexError, PySystemExit, PyTypeError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyInt, PyString, PyTuple};
+use std::cell::Cell;
+
+/// What the module offers.
+pub(crate) struct Options {
+    pub(crate) register_eval: bool,
+    pub(crate) register_builtins: bool,
+    pub(crate) libs: Libs,
+}
+
+/// Makes the module and the global of its name.
+pub(crate) fn install(py: Python<'_>, runtime: &Runtime, options: &Options) -> PyResult<()> {
+    let cx = Context::initial(py, runtime)?;
+    let builtins = py.import("builtins")?;
+    let eval = builtins.getattr("eval")?;
+    let none = py.None().into_bound(py);
+    fill(&cx, options, &none, &eval, builtins.as_any())
+        .map_err(|error| to_exception(&cx, error, Style::Plain))
+}
+
+fn fill<'py>(
+    cx: &Context<'_, 'py>,
+    options: &Options,
+    none: &Bound<'py, PyAny>,
+    eval: &Bound<'py, PyAny>,
+    builtins: &Bound<'py, PyAny>,
+) -> Result<()> {
+    let runtime = cx.runtime;
+    let module = runtime.create_table_with(0, 12, |module| {
+        module.set(
+            "as_attrgetter",
+            runtime.create_function(|call| with_protocol(call, "as_attrgetter", 0))?,
+        )?;
+        module.set(
+            "as_itemgetter",
+            runtime.create_function(|call| with_protocol(call, "as_itemgetter", AS_INDEX))?,
+        )?;
+        module.set("as_function", runtime.create_function(as_function)?)?;
+        module.set(
+            "iter",
+            runtime.create_function(|call| iterate(call, "iter", Unpack::AsConfigured))?,
+        )?;
+        module.set(
+            "iterex",
+            runtime.create_function(|call| iterate(call, "iterex", Unpack::Always))?,
+        )?;
+        module.set("enumerate", runtime.create_function(enumerate)?)?;
+        module.set("args", runtime.create_function(args)?)?;
+        module.set(
+            "set_overflow_handler",
+            runtime.create_function(set_overflow_handler)?,
+        )?;
+        module.set("none", Wrap(cx, none, 0))?;
+        if options.register_eval {
+            module.set("eval", Wrap(cx, eval, 0))?;
+        }
+        if options.register_builtins {
+            module.set("builtins", Wrap(cx, builtins, 0))?;
+        }
+        Ok(())
+    })?;
+    runtime.globals()?.set("python", &module)?;
+    if options.libs.contains(Libs::PACKAGE) {
+        let package: Table = runtime.globals()?.get("package")?;
+        package.get::<Table>("loaded")?.set("python", &module)?;
+    }
+    if options.libs.contains(Libs::OS) {
+        let os: Table = runtime.globals()?.get("os")?;
+        os.set("exit", runtime.create_function(exit)?)?;
+    }
+    Ok(())
+}
+
+/// A Python object with a given protocol.
+struct Wrap<'a, 'b, 'py>(&'a Context<'b, 'py>, &'a Bound<'py, PyAny>, u8);
+
+impl IntoLua for Wrap<'_, '_, '_> {
+    fn into_lua(self, to: Pusher<'_>) -> Result<()> {
+        push_object(self.0, self.1, self.2, to)
+    }
+}
+
+/// The error that Lua's own functions give for a bad argument.
+fn bad_argument(call: &mut Call<'_>, position: usize, function: &str, problem: &str) -> Error {
+    let location = call.location();
+    let text = format!("bad argument #{position} to '{function}' ({problem})");
+    call.raise(lupa_core::Bytes(
+        &[location.as_slice(), text.as_bytes()].concat(),
+    ))
+}
+
+fn check_count(call: &mut Call<'_>, most: usize, function: &str) -> Result<()> {
+    if call.len() > most {
+        return Err(bad_argument(call, most + 1, function, "invalid arguments"));
+    }
+    Ok(())
+}
+
+/// The Python object that is argument 0, or the error for another value. Must be called
+/// before anything else is pushed.
+fn check_object(call: &mut Call<'_>, function: &str) -> Result<()> {
+    let slot = call.arg(0);
+    let is_object =
+        slot.object::<PyObjectRef>().is_some() || slot.function_object::<PyFunction>().is_some();
+    if is_object {
+        Ok(())
+    } else {
+        Err(bad_argument(call, 1, function, "not a python object"))
+    }
+}
+
+fn object_argument<'py>(py: Python<'py>, call: &Call<'_>) -> PyResult<Bound<'py, PyAny>> {
+    python_object(py, call.arg(0)).ok_or_else(|| PyTypeError::new_err("not a python object"))
+}
+
+/// Pushes by a closure; a core error becomes the exception for it.
+fn push_with(
+    cx: &Context<'_, '_>,
+    call: &mut Call<'_>,
+    f: impl FnOnce(Pusher<'_>) -> Result<()>,
+) -> PyResult<()> {
+    call.push_with(f)
+        .map_err(|error| to_exception(cx, error, Style::Plain))
+}
+
+fn with_protocol(call: &mut Call<'_>, function: &str, flags: u8) -> Result<()> {
+    check_count(call, 1, function)?;
+    check_object(call, function)?;
+    callback(call, |cx, call| {
+        let object = object_argument(cx.py, call)?;
+        push_with(cx, call, |to| push_object(cx, &object, flags, to))
+    })
+}
+
+fn as_function(call: &mut Call<'_>) -> Result<()> {
+    check_count(call, 1, "as_function")?;
+    check_object(call, "as_function")?;
+    callback(call, |cx, call| {
+        let object = object_argument(cx.py, call)?;
+        push_with(cx, call, |to| {
+            to.function(PyFunction(PyObjectRef::new(cx, &object, 0)))
+        })
+    })
+}
+
+/// Whether tuples that an iterator gives become several values.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unpack {
+    Always,
+    AsConfigured,
+}
+
+fn iterate(call: &mut Call<'_>, function: &str, unpack: Unpack) -> Result<()> {
+    check_count(call, 1, function)?;
+    check_object(call, function)?;
+    callback(call, |cx, call| push_iterator(cx, call, unpack, None))
+}
+
+fn enumerate(call: &mut Call<'_>) -> Result<()> {
+    check_count(call, 2, "enumerate")?;
+    check_object(call, "enumerate")?;
+    let start = match call.arg(1) {
+        slot if slot.kind() == Kind::None => 0.0,
+        slot => match slot.number() {
+            Some(start) => start.trunc(),
+            None => {
+                let problem = format!("number expected, got {}", slot.kind().name());
+                return Err(bad_argument(call, 2, "enumerate", &problem));
+            }
+        },
+    };
+    callback(call, |cx, call| {
+        push_iterator(cx, call, Unpack::AsConfigured, Some(start))
+    })
+}
+
+fn push_iterator(
+    cx: &Context<'_, '_>,
+    call: &mut Call<'_>,
+    unpack: Unpack,
+    start: Option<f64>,
+) -> PyResult<()> {
+    let iterator = object_argument(cx.py, call)?.try_iter()?;
+    let next = PyIteration {
+        iterator: PyObjectRef::new(cx, iterator.as_any(), 0),
+        unpack: unpack == Unpack::Always || cx.settings.unpack_returned_tuples,
+        index: Cell::new(start),
+    };
+    push_with(cx, call, |to| to.function(next))
+}
+
+/// A Python iterator as the function that Lua's `for` calls.
+struct PyIteration {
+    iterator: PyObjectRef,
+    unpack: bool,
+    /// The next index, when enumerating.
+    index: Cell<Option<f64>>,
+}
+
+impl HostObject for PyIteration {
+    const NAME: &'static str = "python iterator";
+    const OPERATIONS: &'static [Operation] = &[Operation::Call];
+
+    fn invoke(&self, _: Operation, call: &mut Call<'_>) -> Result<()> {
+        callback(call, |cx, call| self.next(cx, call))
+    }
+}
+
+impl PyIteration {
+    fn next(&self, cx: &Context<'_, '_>, call: &mut Call<'_>) -> PyResult<()> {
+        let iterator = self.iterator.bind(cx.py);
+        let Some(item) = iterator.try_iter()?.next().transpose()? else {
+            return push_with(cx, call, |to| to.nil());
+        };
+        // The first value must not be nil, which ends the loop: None becomes `python.none`.
+        let mut may_be_nil = false;
+        if let Some(index) = self.index.get() {
+            self.index.set(Some(index + 1.0));
+            push_with(cx, call, |to| to.number(index))?;
+            may_be_nil = true;
+        }
+        match item.cast::<PyTuple>() {
+            Ok(tuple) if self.unpack => {
+                for (position, value) in tuple.iter().enumerate() {
+                    push_item(cx, call, &value, may_be_nil || position > 0)?;
+                }
+                Ok(())
+            }
+            _ => push_item(cx, call, &item, may_be_nil),
+        }
+    }
+}
+
+fn push_item(
+    cx: &Context<'_, '_>,
+    call: &mut Call<'_>,
+    value: &Bound<'_, PyAny>,
+    may_be_nil: bool,
+) -> PyResult<()> {
+    if may_be_nil {
+        return push(cx, call, value);
+    }
+    push_with(cx, call, |to| PyArg::not_nil(cx, value).into_lua(to))
+}
+
+/// Positional and named arguments for a Python function, made by `python.args`.
+#[pyclass(name = "_PyArguments", module = "lupa.luajit21", frozen)]
+pub(crate) struct PyArguments {
+    positional: Vec<Py<PyAny>>,
+    named: Py<PyDict>,
+}
+
+impl PyArguments {
+    /// Adds these arguments to those of a call.
+    pub(crate) fn add_to<'py>(
+        &self,
+        py: Python<'py>,
+        positional: &mut Vec<Bound<'py, PyAny>>,
+        named: &mut Option<Bound<'py, PyDict>>,
+    ) -> PyResult<()> {
+        positional.extend(self.positional.iter().map(|value| value.bind(py).clone()));
+        let named = named.get_or_insert_with(|| PyDict::new(py));
+        for (name, value) in self.named.bind(py) {
+            if named.contains(&name)? {
+                let message = format!("got multiple values for keyword argument '{name}'");
+                return Err(PyTypeError::new_err(message));
+            }
+            named.set_item(name, value)?;
+        }
+        Ok(())
+    }
+}
+
+fn args(call: &mut Call<'_>) -> Result<()> {
+    let table = call.arg(0);
+    if table.kind() != Kind::Table {
+        let problem = format!("table expected, got {}", table.kind().name());
+        return Err(bad_argument(call, 1, "args", &problem));
+    }
+    callback(call, |cx, call| {
+        let arguments = unpack_table(cx, call.arg(0))?;
+        let object = Bound::new(cx.py, arguments)?.into_any();
+        push_with(cx, call, |to| push_object(cx, &object, 0, to))
+    })
+}
+
+/// The arguments in a table: integer keys are positions, string keys names.
+fn unpack_table(cx: &Context<'_, '_>, table: Slot<'_>) -> PyResult<PyArguments> {
+    let py = cx.py;
+    let length = table.raw_len();
+    let mut positional: Vec<Py<PyAny>> = (0..length).map(|_| py.None()).collect();
+    let named = PyDict::new(py);
+    let collected = table.entries(|key, value| {
+        let key = to_python(cx, key).map_err(external)?;
+        let value = to_python(cx, value).map_err(external)?;
+        if let Ok(index) = key.cast_exact::<PyInt>() {
+            let index = index
+                .extract::<usize>()
+                .ok()
+                .filter(|i| (1..=length).contains(i));
+            let out_of_range = || external(PyIndexError::new_err("table index out of range"));
+            positional[index.ok_or_else(out_of_range)? - 1] = value.unbind();
+            return Ok(());
+        }
+        let name = match key.cast::<PyBytes>() {
+            Ok(bytes) => cx.settings.source_encoding.decode(py, bytes.as_bytes()),
+            Err(_) => Ok(key),
+        };
+        let name = name.map_err(external)?;
+        if !name.is_instance_of::<PyString>() {
+            let message = "table key is neither an integer nor a string";
+            return Err(external(PyTypeError::new_err(message)));
+        }
+        named.set_item(name, value).map_err(external)
+    });
+    collected.map_err(|error| to_exception(cx, error, Style::Plain))?;
+    Ok(PyArguments {
+        positional,
+        named: named.unbind(),
+    })
+}
+
+fn set_overflow_handler(call: &mut Call<'_>) -> Result<()> {
+    let slot = call.arg(0);
+    let acceptable =
+        slot.is_nil() || slot.kind() == Kind::Function || slot.object::<PyObjectRef>().is_some();
+    if !acceptable {
+        return Err(bad_argument(
+            call,
+            1,
+            "set_overflow_handler",
+            "not a python object",
+        ));
+    }
+    callback(call, |cx, call| {
+        let handler = to_python(cx, call.arg(0))?;
+        cx.settings
+            .set_overflow_handler((!handler.is_none()).then(|| handler.unbind()));
+        Ok(())
+    })
+}
+
+/// `os.exit`: ends the program by `SystemExit`, so that Python cleans up.
+fn exit(call: &mut Call<'_>) -> Result<()> {
+    let code = match call.arg(0) {
+        slot if slot.is_nil() => 0,
+        slot => match slot.boolean() {
+            Some(success) => i64::from(!success),
+            None => match slot.number() {
+                Some(code) => code as i64,
+                None => {
+                    let problem = format!("number expected, got {}", slot.kind().name());
+                    return Err(bad_argument(call, 1, "exit", &problem));
+                }
+            },
+        },
+    };
+    callback(call, |_, _| Err(PySystemExit::new_err(code)))
+}

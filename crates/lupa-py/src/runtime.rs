@@ -1,0 +1,548 @@
+//! `LuaRuntime`.
+
+use crate::codec::{Codec, ascii, source};
+use crate::convert::{PyArg, to_python};
+use crate::errors::{Style, external, lua_error, to_exception};
+use crate::gil::{BackReference, Held, WithoutGil};
+use crate::object::PythonFilter;
+use crate::pylib;
+use crate::settings::{Context, Settings};
+use crate::table_from;
+use crate::wrappers::{collect, push_arguments};
+use lupa_core::{Around, Chunk, ChunkMode, Guard, Libs, Reference, Runtime};
+use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
+use pyo3::{PyTraverseError, PyVisit};
+use std::sync::Mutex;
+
+/// The name of chunks that were given none.
+const CHUNK_NAME: &[u8] = b"<python>";
+
+/// A Lua runtime.
+#[pyclass(
+    name = "LuaRuntime",
+    module = "lupa.luajit21",
+    subclass,
+    frozen,
+    weakref
+)]
+pub(crate) struct LuaRuntime {
+    pub(crate) runtime: Runtime,
+    /// Memory, in bytes, that the runtime itself took, and whether there can be a limit.
+    base_memory: usize,
+    limited: bool,
+}
+
+impl LuaRuntime {
+    pub(crate) fn settings(&self) -> &Settings {
+        self.runtime.extension().expect("set in the constructor")
+    }
+
+    /// Takes the runtime's lock; releases the GIL if that means waiting.
+    #[inline]
+    pub(crate) fn lock(&self, py: Python<'_>) -> PyResult<Guard<'_>> {
+        if let Some(guard) = self.runtime.try_lock() {
+            return Ok(guard);
+        }
+        WithoutGil(py)
+            .around(|| self.runtime.lock())
+            .map_err(|error| lua_error(py, &error.to_string()))
+    }
+}
+
+impl Drop for LuaRuntime {
+    fn drop(&mut self) {
+        self.settings().owner.clear();
+    }
+}
+
+/// Runs an operation with the runtime locked; errors become exceptions.
+fn operate<'py, R>(
+    slf: &Bound<'py, LuaRuntime>,
+    style: Style,
+    f: impl FnOnce(&Context<'_, 'py>) -> lupa_core::Result<R>,
+) -> PyResult<R> {
+    let cx = Context::of(slf);
+    let result = {
+        let _guard = slf.get().lock(slf.py())?;
+        f(&cx).map_err(|error| to_exception(&cx, error, style))
+    };
+    cx.settings.held.drop_parked(slf.py());
+    result
+}
+
+fn callable(value: Option<Bound<'_, PyAny>>, name: &str) -> PyResult<Option<Py<PyAny>>> {
+    match value {
+        Some(value) if !value.is_callable() => {
+            Err(PyValueError::new_err(format!("{name} must be callable")))
+        }
+        value => Ok(value.map(Bound::unbind)),
+    }
+}
+
+type Handlers = (Option<Py<PyAny>>, Option<Py<PyAny>>);
+
+fn handlers(value: Option<&Bound<'_, PyAny>>) -> PyResult<Handlers> {
+    let Some(value) = value else {
+        return Ok((None, None));
+    };
+    if !value.is_truthy()? {
+        return Ok((None, None));
+    }
+    let wrong = |_| PyValueError::new_err("attribute_handlers must be a sequence of two callables");
+    let items: Vec<Bound<'_, PyAny>> = value
+        .try_iter()
+        .and_then(Iterator::collect)
+        .map_err(wrong)?;
+    let [getter, setter] =
+        <[_; 2]>::try_from(items).map_err(|_| wrong(lua_error(value.py(), "")))?;
+    let one = |handler: Bound<'_, PyAny>| {
+        if handler.is_none() {
+            Ok(None)
+        } else if handler.is_callable() {
+            Ok(Some(handler.unbind()))
+        } else {
+            Err(wrong(lua_error(value.py(), "")))
+        }
+    };
+    Ok((one(getter)?, one(setter)?))
+}
+
+fn libraries(names: Option<&Bound<'_, PyAny>>) -> PyResult<Libs> {
+    let Some(names) = names else {
+        return Ok(Libs::ALL);
+    };
+    let mut libs = Libs::BASE;
+    for name in names.try_iter()? {
+        let name: String = name?.extract()?;
+        libs |= Libs::by_name(&name).ok_or_else(|| {
+            let known: Vec<_> = Libs::names().collect();
+            PyValueError::new_err(format!(
+                "unknown Lua library '{name}', expected one of: {}",
+                known.join(", ")
+            ))
+        })?;
+    }
+    Ok(libs)
+}
+
+fn chunk_mode(mode: Option<&Bound<'_, PyAny>>) -> PyResult<ChunkMode> {
+    let Some(mode) = ascii(mode)? else {
+        return Ok(ChunkMode::Any);
+    };
+    match (mode.contains('t'), mode.contains('b')) {
+        (true, true) => Ok(ChunkMode::Any),
+        (true, false) => Ok(ChunkMode::Text),
+        (false, true) => Ok(ChunkMode::Binary),
+        (false, false) => Err(PyValueError::new_err(format!(
+            "mode must be 't', 'b' or 'bt', not '{mode}'"
+        ))),
+    }
+}
+
+/// Lua code with its name and mode, as `eval`, `execute` and `compile` take them.
+struct Code<'a> {
+    text: std::borrow::Cow<'a, [u8]>,
+    name: Option<std::borrow::Cow<'a, [u8]>>,
+    mode: ChunkMode,
+}
+
+impl<'a> Code<'a> {
+    fn new(
+        settings: &Settings,
+        text: &'a Bound<'_, PyAny>,
+        name: Option<&'a Bound<'_, PyAny>>,
+        mode: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let codec = &settings.source_encoding;
+        let name = name.map(|name| source(codec, name)).transpose()?;
+        Ok(Code {
+            text: source(codec, text)?,
+            name,
+            mode: chunk_mode(mode)?,
+        })
+    }
+
+    fn chunk<'r>(&'r self, runtime: &'r Runtime) -> Chunk<'r> {
+        runtime
+            .load(&*self.text)
+            .name(self.name.as_deref().unwrap_or(CHUNK_NAME))
+            .mode(self.mode)
+    }
+}
+
+fn run<'py>(
+    slf: &Bound<'py, LuaRuntime>,
+    code: &Code<'_>,
+    expression: bool,
+    args: &Bound<'py, PyTuple>,
+) -> PyResult<Bound<'py, PyAny>> {
+    operate(slf, Style::Chunk, |cx| {
+        let chunk = code.chunk(cx.runtime);
+        let chunk = if expression {
+            chunk.expression()
+        } else {
+            chunk
+        };
+        chunk.call_with(
+            |to| push_arguments(cx, to, args),
+            WithoutGil(cx.py),
+            |results| collect(cx, results),
+        )
+    })
+}
+
+#[pymethods]
+impl LuaRuntime {
+    #[new]
+    #[pyo3(signature = (
+        encoding = EncodingArg::Default, source_encoding = None, attribute_filter = None,
+        attribute_handlers = None, register_eval = true, unpack_returned_tuples = false,
+        register_builtins = true, overflow_handler = None, max_memory = None,
+        string_hash_seed = None, *, libs = None, encoding_errors = "strict",
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "the signature is lupa's")]
+    fn new(
+        py: Python<'_>,
+        encoding: EncodingArg<'_>,
+        source_encoding: Option<&Bound<'_, PyAny>>,
+        attribute_filter: Option<Bound<'_, PyAny>>,
+        attribute_handlers: Option<&Bound<'_, PyAny>>,
+        register_eval: bool,
+        unpack_returned_tuples: bool,
+        register_builtins: bool,
+        overflow_handler: Option<Bound<'_, PyAny>>,
+        max_memory: Option<usize>,
+        string_hash_seed: Option<u32>,
+        libs: Option<&Bound<'_, PyAny>>,
+        encoding_errors: &str,
+    ) -> PyResult<Self> {
+        let encoding = encoding.name()?;
+        let source_name = ascii(source_encoding)?.filter(|name| !name.is_empty());
+        let source_name = source_name
+            .or_else(|| encoding.clone())
+            .unwrap_or("UTF-8".to_owned());
+        let attribute_filter = callable(attribute_filter, "attribute_filter")?.map(PythonFilter);
+        let (attribute_getter, attribute_setter) = handlers(attribute_handlers)?;
+        if attribute_filter.is_some() && (attribute_getter.is_some() || attribute_setter.is_some())
+        {
+            let message = "attribute_filter and attribute_handlers are mutually exclusive";
+            return Err(PyValueError::new_err(message));
+        }
+        let overflow_handler = callable(overflow_handler, "overflow_handler")?;
+        let libs = libraries(libs)?;
+
+        let failed = |error: lupa_core::Error| lua_error(py, &error.to_string());
+        let runtime = Runtime::builder().libs(libs).build().map_err(failed)?;
+        let settings = Settings {
+            encoding: encoding.map(|name| Codec::new(name, encoding_errors)),
+            source_encoding: Codec::new(source_name, "strict"),
+            attribute_filter,
+            attribute_getter,
+            attribute_setter,
+            unpack_returned_tuples,
+            overflow_handler: Mutex::new(overflow_handler),
+            held: Held::new(),
+            owner: BackReference::new(),
+        };
+        if runtime.set_extension(settings).is_err() {
+            return Err(lua_error(py, "the runtime is in use already"));
+        }
+        let options = pylib::Options {
+            register_eval,
+            register_builtins,
+            libs,
+        };
+        pylib::install(py, &runtime, &options)?;
+        let base_memory = runtime.memory_used().map_err(failed)?;
+        let limited = max_memory.is_some() || string_hash_seed.is_some();
+        if let Some(bytes) = max_memory.filter(|bytes| *bytes > 0) {
+            runtime
+                .set_memory_limit(Some(base_memory.saturating_add(bytes)))
+                .map_err(failed)?;
+        }
+        Ok(LuaRuntime {
+            runtime,
+            base_memory,
+            limited,
+        })
+    }
+
+    /// The version of the Lua language, (5, 1).
+    #[getter]
+    fn lua_version(&self) -> (u32, u32) {
+        crate::LUA_VERSION
+    }
+
+    /// The name and version of the implementation, such as `LuaJIT 2.1.1700000000`.
+    #[getter]
+    fn lua_implementation<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        operate(slf, Style::Chunk, |cx| {
+            cx.runtime
+                .load("return type(jit) == 'table' and jit.version or _VERSION")
+                .call_with(
+                    |_| Ok(()),
+                    WithoutGil(cx.py),
+                    |results| collect(cx, results),
+                )
+        })
+    }
+
+    /// Evaluates a Lua expression and returns its value, or a tuple of several.
+    ///
+    /// `args` are there as `...`. `name` is shown in messages. `mode` is `t` for source text only,
+    /// `b` for bytecode only, `bt` for both.
+    #[pyo3(signature = (lua_code, *args, name = None, mode = None))]
+    fn eval<'py>(
+        slf: &Bound<'py, Self>,
+        lua_code: &Bound<'py, PyAny>,
+        args: &Bound<'py, PyTuple>,
+        name: Option<&Bound<'py, PyAny>>,
+        mode: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let code = Code::new(slf.get().settings(), lua_code, name, mode)?;
+        run(slf, &code, true, args)
+    }
+
+    /// Runs a Lua program and returns what it returns. The parameters are those of `eval`.
+    #[pyo3(signature = (lua_code, *args, name = None, mode = None))]
+    fn execute<'py>(
+        slf: &Bound<'py, Self>,
+        lua_code: &Bound<'py, PyAny>,
+        args: &Bound<'py, PyTuple>,
+        name: Option<&Bound<'py, PyAny>>,
+        mode: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let code = Code::new(slf.get().settings(), lua_code, name, mode)?;
+        run(slf, &code, false, args)
+    }
+
+    /// Compiles a Lua program into a function.
+    #[pyo3(signature = (lua_code, name = None, mode = None))]
+    fn compile<'py>(
+        slf: &Bound<'py, Self>,
+        lua_code: &Bound<'py, PyAny>,
+        name: Option<&Bound<'py, PyAny>>,
+        mode: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let code = Code::new(slf.get().settings(), lua_code, name, mode)?;
+        operate(slf, Style::Plain, |cx| {
+            let function = code.chunk(cx.runtime).into_function()?;
+            cx.runtime
+                .convert(function, |slot| to_python(cx, slot).map_err(external))
+        })
+    }
+
+    /// Loads a Lua module by Lua's `require`.
+    fn require<'py>(
+        slf: &Bound<'py, Self>,
+        modulename: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        if !modulename.is_instance_of::<PyString>() && !modulename.is_instance_of::<PyBytes>() {
+            return Err(PyTypeError::new_err("modulename must be a string"));
+        }
+        operate(slf, Style::Traceback, |cx| {
+            let require: Option<Reference> = cx.runtime.globals()?.get("require")?;
+            let Some(require) = require else {
+                return Err(external(lua_error(cx.py, "require is not defined")));
+            };
+            require.call_with(
+                |to| to.push(PyArg::new(cx, modulename)),
+                WithoutGil(cx.py),
+                |results| collect(cx, results),
+            )
+        })
+    }
+
+    /// The table of Lua's globals.
+    fn globals<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        operate(slf, Style::Plain, |cx| {
+            let globals = cx.runtime.globals()?;
+            cx.runtime
+                .convert(globals, |slot| to_python(cx, slot).map_err(external))
+        })
+    }
+
+    /// Makes a Lua table: positional arguments are its sequence, named ones its fields.
+    #[pyo3(signature = (*items, **kwargs))]
+    fn table<'py>(
+        slf: &Bound<'py, Self>,
+        items: &Bound<'py, PyTuple>,
+        kwargs: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let mut sources = vec![items.clone().into_any()];
+        sources.extend(kwargs.map(|kwargs| kwargs.clone().into_any()));
+        operate(slf, Style::Plain, |cx| {
+            table_from::build(cx, &sources, false)
+        })
+    }
+
+    /// Makes a Lua table of mappings, whose items it gets, and of iterables, whose items
+    /// are appended. With `recursive`, mappings and sequences inside become tables, too.
+    #[pyo3(signature = (*args, recursive = false))]
+    fn table_from<'py>(
+        slf: &Bound<'py, Self>,
+        args: &Bound<'py, PyTuple>,
+        recursive: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let sources: Vec<_> = args.iter().collect();
+        operate(slf, Style::Plain, |cx| {
+            table_from::build(cx, &sources, recursive)
+        })
+    }
+
+    /// A context manager that stops Lua's garbage collector.
+    fn nogc(slf: &Bound<'_, Self>) -> NoGc {
+        NoGc {
+            runtime: slf.clone().unbind(),
+        }
+    }
+
+    /// Runs a full cycle of Lua's garbage collector.
+    fn gccollect(slf: &Bound<'_, Self>) -> PyResult<()> {
+        operate(slf, Style::Plain, |cx| {
+            WithoutGil(cx.py).around(|| cx.runtime.gc_collect())
+        })
+    }
+
+    /// The memory limit in bytes; 0 for none, None if the runtime was made without `max_memory`.
+    /// With `total`, the memory that the runtime itself takes is included.
+    #[pyo3(signature = (total = false))]
+    fn get_max_memory(&self, total: bool) -> Option<usize> {
+        let limit = self.runtime.memory_limit();
+        self.limited
+            .then(|| limit.map_or(0, |limit| self.without_base(limit, total)))
+    }
+
+    /// The memory in use in bytes; None if the runtime was made without `max_memory`. With
+    /// `total`, the memory that the runtime itself takes is included.
+    #[pyo3(signature = (total = false))]
+    fn get_memory_used(slf: &Bound<'_, Self>, total: bool) -> PyResult<Option<usize>> {
+        let inner = slf.get();
+        if !inner.limited {
+            return Ok(None);
+        }
+        let used = operate(slf, Style::Plain, |cx| cx.runtime.memory_used())?;
+        Ok(Some(inner.without_base(used, total)))
+    }
+
+    /// Sets the memory limit in bytes; 0 for none. With `total`, the memory that the runtime itself
+    /// takes is included. RuntimeError if the runtime was made without `max_memory`.
+    #[pyo3(signature = (max_memory, total = false))]
+    fn set_max_memory(slf: &Bound<'_, Self>, max_memory: usize, total: bool) -> PyResult<()> {
+        let inner = slf.get();
+        if !inner.limited {
+            let message = "max_memory must be set on LuaRuntime creation";
+            return Err(PyRuntimeError::new_err(message));
+        }
+        let base = if total { 0 } else { inner.base_memory };
+        let limit = (max_memory > 0).then(|| base.saturating_add(max_memory));
+        operate(slf, Style::Plain, |cx| cx.runtime.set_memory_limit(limit))
+    }
+
+    /// Sets the function that is called with an int that is no Lua number, and gives what to pass
+    /// instead; None for none.
+    fn set_overflow_handler(
+        slf: &Bound<'_, Self>,
+        overflow_handler: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let handler = callable(overflow_handler, "overflow_handler")?;
+        slf.get().settings().set_overflow_handler(handler);
+        Ok(())
+    }
+
+    /// Frees the Lua state with all that it holds. Using the runtime or a wrapper of one of
+    /// its objects afterwards is a LuaError. LuaError if Lua code is running in it.
+    fn close(slf: &Bound<'_, Self>) -> PyResult<()> {
+        close_runtime(slf)
+    }
+
+    fn __enter__<'a, 'py>(slf: &'a Bound<'py, Self>) -> &'a Bound<'py, Self> {
+        slf
+    }
+
+    #[pyo3(signature = (*_exception))]
+    fn __exit__(slf: &Bound<'_, Self>, _exception: &Bound<'_, PyTuple>) -> PyResult<()> {
+        close_runtime(slf)
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.settings().traverse(&visit)
+    }
+
+    fn __clear__(&self) {
+        // The runtime is garbage together with what it holds: closing it lets go of that. A
+        // runtime that runs Lua code is no garbage.
+        let _ = self.runtime.close();
+        self.settings().set_overflow_handler(None);
+    }
+}
+
+/// Closes a runtime. Waits, without the GIL, for a thread that runs Lua code in it.
+fn close_runtime(slf: &Bound<'_, LuaRuntime>) -> PyResult<()> {
+    let cx = Context::of(slf);
+    let result = WithoutGil(cx.py).around(|| cx.runtime.close());
+    cx.settings.held.drop_parked(slf.py());
+    result.map_err(|error| to_exception(&cx, error, Style::Plain))
+}
+
+impl LuaRuntime {
+    fn without_base(&self, bytes: usize, total: bool) -> usize {
+        if total {
+            bytes
+        } else {
+            bytes.saturating_sub(self.base_memory)
+        }
+    }
+}
+
+/// The `encoding` argument: not given, or None or the name of a codec.
+enum EncodingArg<'py> {
+    Default,
+    Given(Bound<'py, PyAny>),
+}
+
+impl<'a, 'py> FromPyObject<'a, 'py> for EncodingArg<'py> {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        Ok(EncodingArg::Given(value.to_owned()))
+    }
+}
+
+impl EncodingArg<'_> {
+    fn name(self) -> PyResult<Option<String>> {
+        match self {
+            EncodingArg::Default => Ok(Some("UTF-8".to_owned())),
+            EncodingArg::Given(value) if value.is_none() => Ok(None),
+            EncodingArg::Given(value) => ascii(Some(&value)),
+        }
+    }
+}
+
+/// A context manager that stops a runtime's garbage collector.
+#[pyclass(name = "_LuaNoGC", module = "lupa.luajit21", frozen)]
+pub(crate) struct NoGc {
+    runtime: Py<LuaRuntime>,
+}
+
+#[pymethods]
+impl NoGc {
+    fn __enter__(&self, py: Python<'_>) -> PyResult<()> {
+        operate(self.runtime.bind(py), Style::Plain, |cx| {
+            cx.runtime.gc_stop()
+        })
+    }
+
+    #[pyo3(signature = (*_exception))]
+    fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, PyTuple>) -> PyResult<()> {
+        operate(self.runtime.bind(py), Style::Plain, |cx| {
+            cx.runtime.gc_restart()
+        })
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.runtime)
+    }
+}

@@ -1,0 +1,128 @@
+//! What a runtime was made with, and the view of it that conversions need.
+
+use crate::codec::{Codec, latin1};
+use crate::gil::{BackReference, Held};
+use crate::object::PythonFilter;
+use crate::runtime::LuaRuntime;
+use lupa_core::Runtime;
+use pyo3::prelude::*;
+use pyo3::{PyTraverseError, PyVisit};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The options of a runtime, kept beside the Lua state.
+pub(crate) struct Settings {
+    /// `None`: strings are bytes in Python.
+    pub(crate) encoding: Option<Codec>,
+    pub(crate) source_encoding: Codec,
+    pub(crate) attribute_filter: Option<PythonFilter>,
+    pub(crate) attribute_getter: Option<Py<PyAny>>,
+    pub(crate) attribute_setter: Option<Py<PyAny>>,
+    pub(crate) unpack_returned_tuples: bool,
+    pub(crate) overflow_handler: Mutex<Option<Py<PyAny>>>,
+    pub(crate) held: Arc<Held>,
+    /// The `LuaRuntime` object, which wrappers of Lua values keep alive.
+    pub(crate) owner: BackReference,
+}
+
+impl Settings {
+    pub(crate) fn overflow_handler(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        let handler = self
+            .overflow_handler
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        handler.as_ref().map(|handler| handler.clone_ref(py))
+    }
+
+    pub(crate) fn set_overflow_handler(&self, handler: Option<Py<PyAny>>) {
+        let mut slot = self
+            .overflow_handler
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let old = std::mem::replace(&mut *slot, handler);
+        // The old one is dropped after the lock is released: that may run Python code.
+        drop(slot);
+        drop(old);
+    }
+
+    /// Shows Python's cycle collector what this keeps.
+    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        if let Some(filter) = &self.attribute_filter {
+            visit.call(&filter.0)?;
+        }
+        visit.call(&self.attribute_getter)?;
+        visit.call(&self.attribute_setter)?;
+        if let Ok(handler) = self.overflow_handler.try_lock() {
+            visit.call(&*handler)?;
+        }
+        self.held.traverse(visit)
+    }
+
+    /// Lua's bytes as text for a message.
+    pub(crate) fn message(&self, py: Python<'_>, bytes: &[u8]) -> String {
+        match &self.encoding {
+            Some(codec) => codec.decode_lossy(py, bytes),
+            None => latin1(bytes),
+        }
+    }
+}
+
+/// A runtime, its settings and its Python object, in one place with the GIL held.
+pub(crate) struct Context<'a, 'py> {
+    pub(crate) py: Python<'py>,
+    pub(crate) runtime: &'a Runtime,
+    pub(crate) settings: &'a Settings,
+    /// `None` only while the runtime is being made.
+    owner: Option<Bound<'py, LuaRuntime>>,
+}
+
+impl<'a, 'py> Context<'a, 'py> {
+    /// The context of a callback.
+    pub(crate) fn new(py: Python<'py>, runtime: &'a Runtime) -> PyResult<Self> {
+        let settings = runtime.extension::<Settings>();
+        let owner = settings.and_then(|settings| settings.owner.get(py));
+        match (settings, owner) {
+            (Some(settings), Some(owner)) => {
+                let owner = owner.cast_into::<LuaRuntime>()?;
+                Ok(Context {
+                    py,
+                    runtime,
+                    settings,
+                    owner: Some(owner),
+                })
+            }
+            _ => Err(crate::errors::lua_error(py, "the Lua runtime is gone")),
+        }
+    }
+
+    /// The context of a method of the runtime or of a wrapper.
+    pub(crate) fn of(owner: &'a Bound<'py, LuaRuntime>) -> Self {
+        let inner = owner.get();
+        let settings = inner.settings();
+        settings.owner.set(owner.as_any());
+        Context {
+            py: owner.py(),
+            runtime: &inner.runtime,
+            settings,
+            owner: Some(owner.clone()),
+        }
+    }
+
+    /// The context in which a runtime is made: there is no Python object for it yet.
+    pub(crate) fn initial(py: Python<'py>, runtime: &'a Runtime) -> PyResult<Self> {
+        match runtime.extension::<Settings>() {
+            Some(settings) => Ok(Context {
+                py,
+                runtime,
+                settings,
+                owner: None,
+            }),
+            None => Err(crate::errors::lua_error(py, "the runtime has no settings")),
+        }
+    }
+
+    /// The `LuaRuntime` object.
+    pub(crate) fn owner(&self) -> PyResult<&Bound<'py, LuaRuntime>> {
+        let missing = || crate::errors::lua_error(self.py, "the runtime is being made");
+        self.owner.as_ref().ok_or_else(missing)
+    }
+}
