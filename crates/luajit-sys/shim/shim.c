@@ -1,3 +1,4 @@
+#include <string.h>
 #include "shim.h"
 #include "lauxlib.h"
 #include "lualib.h"
@@ -122,9 +123,8 @@ int lupa_p_len(lua_State *L)
 int lupa_p_tostring(lua_State *L)
 {
   if (luaL_callmeta(L, 1, "__tostring")) {
-    if (!lua_isstring(L, -1))
-      return luaL_error(L, "'__tostring' must return a string");
-    lua_tolstring(L, -1, NULL);
+    if (lua_isstring(L, -1))
+      lua_tolstring(L, -1, NULL);
     return 1;
   }
   switch (lua_type(L, 1)) {
@@ -174,16 +174,27 @@ static int guarded_setlocal(lua_State *L)
   int arg = of ? 1 : 0;
   if (of == NULL)
     of = L;
-  if (lua_isnumber(L, arg + 1) &&
-      lua_getstack(of, (int)lua_tointeger(L, arg + 1), &ar)) {
+  if (lua_isnumber(L, arg + 1)) {
+    /* Not left to the original: called from here, it counts one level more. */
+    if (!lua_getstack(of, (int)lua_tointeger(L, arg + 1), &ar))
+      return luaL_argerror(L, arg + 1, "level out of range");
     lua_getinfo(of, "S", &ar);
     luaL_argcheck(L, ar.what[0] != 'C', arg + 1, "cannot change a C function's values");
+    int local = (int)luaL_checkinteger(L, arg + 2);
     luaL_checkany(L, arg + 3);
     lua_settop(L, arg + 3);
-    if (of != L)
-      luaL_checkstack(of, 1, NULL);
+    /* Nothing may raise on the other stack: errors belong to L. */
+    if (!lua_checkstack(of, 1))
+      return luaL_error(L, "stack overflow");
+    const char *name = lua_getlocal(of, &ar, local);
+    if (name != NULL) {
+      lua_pop(of, 1);
+      /* Loops trust the types of their hidden variables, calls those of the slots in use. */
+      luaL_argcheck(L, strncmp(name, "(for", 4) != 0 && strcmp(name, "(*temporary)") != 0,
+                    arg + 2, "cannot change a hidden value");
+    }
     lua_xmove(L, of, 1);
-    lua_pushstring(L, lua_setlocal(of, &ar, (int)luaL_checkinteger(L, arg + 2)));
+    lua_pushstring(L, lua_setlocal(of, &ar, local));
     return 1;
   }
   /* The original finds the words for what is wrong. */
@@ -256,7 +267,10 @@ int lupa_p_openlibs(lua_State *L)
       lua_setfield(L, -2, LUA_FFILIBNAME);
       lua_pop(L, 1);
     } else {
-      open_library(L, luaopen_ffi, LUA_FFILIBNAME);
+      /* Unlike the others it makes no global. */
+      lua_pushcfunction(L, luaopen_ffi);
+      lua_call(L, 0, 1);
+      lua_setglobal(L, LUA_FFILIBNAME);
     }
   }
   return 0;
@@ -277,9 +291,27 @@ static const char *read_chunk(lua_State *L, void *ud, size_t *size)
   return NULL;
 }
 
+#if defined(_MSC_VER)
+#define THREAD_LOCAL __declspec(thread)
+#else
+#define THREAD_LOCAL __thread
+#endif
+
+static THREAD_LOCAL lupa_Chunk *chunk_to_load;
+
+lupa_Chunk *lupa_set_chunk(lupa_Chunk *chunk)
+{
+  lupa_Chunk *old = chunk_to_load;
+  chunk_to_load = chunk;
+  return old;
+}
+
 int lupa_p_load(lua_State *L)
 {
-  lupa_Chunk *chunk = lua_touserdata(L, 1);
+  lupa_Chunk *chunk = chunk_to_load;
+  chunk_to_load = NULL;
+  if (chunk == NULL)
+    return luaL_error(L, "no chunk to load");
   chunk->status = lua_loadx(L, read_chunk, chunk, chunk->name, chunk->mode);
   if (chunk->status != 0)
     return lua_error(L);

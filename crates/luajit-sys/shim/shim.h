@@ -54,10 +54,10 @@ int lupa_p_next(lua_State *L);      /* (t, k)    -> k', v' or nothing */
 int lupa_p_equal(lua_State *L);     /* (a, b)    -> a == b */
 int lupa_p_lessthan(lua_State *L);  /* (a, b)    -> a < b */
 int lupa_p_len(lua_State *L);       /* (a)       -> #a, a number; honours __len of userdata */
-int lupa_p_tostring(lua_State *L);  /* (a)       -> tostring(a) without the global */
+int lupa_p_tostring(lua_State *L);  /* (a)       -> tostring(a) without the global; whatever __tostring returns */
 int lupa_p_gc(lua_State *L);        /* (what, data) -> lua_gc(what, data) */
 int lupa_p_openlibs(lua_State *L);  /* (bit mask of LUPA_LIB_*) -> */
-int lupa_p_load(lua_State *L);      /* (light userdata: lupa_Chunk *) -> function; raises what lua_loadx leaves */
+int lupa_p_load(lua_State *L);      /* () -> function of lupa_set_chunk()'s chunk; raises what lua_loadx leaves */
 int lupa_p_dump(lua_State *L);      /* (function) -> bytecode, a string */
 
 /* A chunk in up to two pieces, so that a prefix needs no copy of the text.
@@ -70,6 +70,11 @@ typedef struct lupa_Chunk {
   const char *mode; /* NULL: text and bytecode */
   int status;
 } lupa_Chunk;
+
+/* Sets the chunk of this thread that lupa_p_load() loads, once, and gives the one that was
+** set before.  The pointer does not pass through Lua's stack: the debug library's hooks
+** and finalizers would find it there, and the function to pass it to again later. */
+lupa_Chunk *lupa_set_chunk(lupa_Chunk *chunk);
 
 /* Standard libraries by bit. The base library includes `coroutine`. */
 #define LUPA_LIB_BASE    (1 << 0)

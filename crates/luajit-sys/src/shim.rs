@@ -82,7 +82,7 @@ pub type LupaDispatch = unsafe extern "C" fn(L: *mut lua_State, event: c_int) ->
 /// Entry for [`lupa_hook`]: 0 to go on, or [`LUPA_RAISE`]. It must not unwind.
 pub type LupaHookEntry = unsafe extern "C" fn(L: *mut lua_State) -> c_int;
 
-/// A chunk in up to two pieces, the argument of [`lupa_p_load`].
+/// A chunk in up to two pieces, for [`lupa_p_load`].
 #[repr(C)]
 #[derive(Debug)]
 pub struct LupaChunk {
@@ -103,6 +103,8 @@ pub struct LupaChunk {
 unsafe extern "C" {
     /// Sets the process-wide Rust entries. Call it before the first runtime is made.
     pub fn lupa_set_entries(dispatch: LupaDispatch, hook: LupaHookEntry);
+    /// Sets the chunk of this thread for [`lupa_p_load`]; gives the one set before.
+    pub fn lupa_set_chunk(chunk: *mut LupaChunk) -> *mut LupaChunk;
     /// Gives the C function that serves an event, `0 <= event < LUPA_EVENTS`.
     pub fn lupa_trampoline(event: c_int) -> lua_CFunction;
 }
@@ -131,7 +133,7 @@ unsafe extern "C-unwind" {
     pub fn lupa_p_gc(L: *mut lua_State) -> c_int;
     /// `(mask) ->`, opens the standard libraries
     pub fn lupa_p_openlibs(L: *mut lua_State) -> c_int;
-    /// `(light userdata: LupaChunk) -> function`
+    /// `() -> function`, of the chunk that [`lupa_set_chunk`] set, once
     pub fn lupa_p_load(L: *mut lua_State) -> c_int;
     /// `(function) -> bytecode`
     pub fn lupa_p_dump(L: *mut lua_State) -> c_int;

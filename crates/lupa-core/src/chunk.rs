@@ -84,12 +84,20 @@ impl<'a> Chunk<'a> {
     }
 
     fn push(&self, stack: Stack<'_>) -> Result<()> {
+        let mode = match (stack.shared().refuses_bytecode(), self.mode) {
+            (true, ChunkMode::Binary) => {
+                let message = b"attempt to load chunk with wrong mode".to_vec();
+                return Err(Error::Syntax { message });
+            }
+            (true, _) => ChunkMode::Text,
+            (false, mode) => mode,
+        };
         let mut chunk = sys::LupaChunk {
             piece: [self.prefix.as_ptr().cast(), self.code.as_ptr().cast()],
             length: [self.prefix.len(), self.code.len()],
             next: 0,
             name: self.name.as_ptr(),
-            mode: self.mode.as_c_str().as_ptr(),
+            mode: mode.as_c_str().as_ptr(),
             status: 0,
         };
         stack.load(&mut chunk)

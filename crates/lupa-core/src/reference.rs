@@ -195,7 +195,9 @@ impl<'s> Slot<'s> {
 
     /// Lua's `#` of a table, metamethods aside; 0 for other values.
     pub fn raw_len(self) -> usize {
-        self.stack().table(self.index()).map_or(0, |table| table.raw_len())
+        self.stack()
+            .table(self.index())
+            .map_or(0, |table| table.raw_len())
     }
 
     /// Whether a function slot holds a C function: LuaJIT's, a binary module's, or the host's.
@@ -227,10 +229,7 @@ impl<'s> Slot<'s> {
     ///
     /// # Errors
     /// Those of `read`.
-    pub fn new_coroutine<R>(
-        self,
-        read: impl for<'i> FnOnce(Slot<'i>) -> Result<R>,
-    ) -> Result<R> {
+    pub fn new_coroutine<R>(self, read: impl for<'i> FnOnce(Slot<'i>) -> Result<R>) -> Result<R> {
         let stack = self.stack();
         stack.reserve(4)?;
         let top = stack.top();

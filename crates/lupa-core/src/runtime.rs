@@ -38,7 +38,8 @@ pub struct Runtime(Arc<Shared>);
 /// What a [`Runtime`] is made with.
 #[must_use = "a builder does nothing until `build`"]
 pub struct Builder {
-    libs: Libs,
+    libs: Option<Libs>,
+    sandbox: bool,
     memory_limit: Option<usize>,
     filter: Option<Arc<UserFilter>>,
 }
@@ -50,6 +51,7 @@ impl std::fmt::Debug for Builder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Builder")
             .field("libs", &self.libs)
+            .field("sandbox", &self.sandbox)
             .field("memory_limit", &self.memory_limit)
             .field("filter", &self.filter.is_some())
             .finish()
@@ -59,7 +61,18 @@ impl std::fmt::Debug for Builder {
 impl Builder {
     /// Which standard libraries to open; all by default.
     pub fn libs(mut self, libs: Libs) -> Self {
-        self.libs = libs;
+        self.libs = Some(libs);
+        self
+    }
+
+    /// Makes the runtime one for code that is not trusted: only the libraries of
+    /// [`Libs::SAFE`] and of `os` the functions about time, unless [`Builder::libs`] says otherwise; no
+    /// bytecode, no files, no objects with finalizers of their own; the libraries are read-only.
+    ///
+    /// It limits neither time nor memory, and what the host puts into the runtime is the
+    /// host's choice.
+    pub fn sandbox(mut self, on: bool) -> Self {
+        self.sandbox = on;
         self
     }
 
@@ -88,12 +101,26 @@ impl Builder {
     /// `Error::Memory` if there is no memory for it, or the limit is below what the
     /// libraries need.
     pub fn build(self) -> Result<Runtime> {
-        let runtime = Runtime(Shared::new(self.libs.mask(), self.memory_limit)?);
+        let standard = if self.sandbox {
+            Libs::SAFE | Libs::OS
+        } else {
+            Libs::ALL
+        };
+        let libs = self.libs.unwrap_or(standard);
+        let runtime = Runtime(Shared::new(libs.mask(), self.memory_limit)?);
         if let Some(filter) = self.filter {
             let _ = runtime.0.filter().set(filter);
         }
-        if self.libs.contains(Libs::PACKAGE) && self.libs.contains(Libs::JIT) {
+        if libs.contains(Libs::PACKAGE) && libs.contains(Libs::JIT) {
             crate::jit_modules::install(&runtime)?;
+        }
+        if self.sandbox {
+            let code = include_str!("sandbox.lua");
+            runtime
+                .load(code)
+                .name("=sandbox")
+                .call::<()>(self.libs.is_none())?;
+            runtime.0.refuse_bytecode();
         }
         Ok(runtime)
     }
@@ -111,7 +138,8 @@ impl Runtime {
     /// Starts making a runtime with options.
     pub fn builder() -> Builder {
         Builder {
-            libs: Libs::ALL,
+            libs: None,
+            sandbox: false,
             memory_limit: None,
             filter: None,
         }

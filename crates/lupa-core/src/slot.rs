@@ -72,6 +72,14 @@ impl<'s> Slot<'s> {
         self.stack.number(self.index)
     }
 
+    /// The number, or what a string reads as, by Lua's own coercion.
+    pub fn coerced_number(self) -> Option<f64> {
+        match self.kind() {
+            Kind::Number | Kind::String => self.stack.coerced_number(self.index),
+            _ => None,
+        }
+    }
+
     /// The boolean, if it is one.
     #[inline]
     pub fn boolean(self) -> Option<bool> {
@@ -140,7 +148,10 @@ impl<'s> Slot<'s> {
         let top = self.stack.top();
         // The FFI library writes these two types, and no others, as a number and a suffix.
         self.stack.push_tostring(self.index)?;
-        let text = self.stack.bytes(self.stack.top()).and_then(|b| std::str::from_utf8(b).ok());
+        let text = self
+            .stack
+            .bytes(self.stack.top())
+            .and_then(|b| std::str::from_utf8(b).ok());
         let digits = text.and_then(|t| t.strip_suffix("ULL").or_else(|| t.strip_suffix("LL")));
         let integer = digits.and_then(|digits| digits.parse().ok());
         self.stack.pop_to(top);
@@ -400,6 +411,8 @@ impl TableBuilder<'_> {
         if self.stack.top() != self.table + pushed {
             return Err(misuse());
         }
+        // A table is filled by pushes alone, which the limit lets through.
+        self.stack.check_memory()?;
         self.stack.table(self.table).ok_or_else(misuse)
     }
 }

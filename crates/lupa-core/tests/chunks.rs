@@ -21,14 +21,25 @@ fn names_show_in_messages() -> Result<()> {
 fn modes_refuse_the_other_kind() -> Result<()> {
     let lua = Runtime::new()?;
     let source = "return function(a) return a + 1 end";
-    let bytecode = lua.load("local a = ...; return a + 1").into_function()?.dump()?;
+    let bytecode = lua
+        .load("local a = ...; return a + 1")
+        .into_function()?
+        .dump()?;
     assert_eq!(lua.load(&bytecode).call::<i32>(1)?, 2);
-    assert_eq!(lua.load(&bytecode).mode(ChunkMode::Binary).call::<i32>(1)?, 2);
+    assert_eq!(
+        lua.load(&bytecode).mode(ChunkMode::Binary).call::<i32>(1)?,
+        2
+    );
     let refused = |outcome: Result<Function>| assert!(matches!(outcome, Err(Error::Syntax { .. })));
     refused(lua.load(&bytecode).mode(ChunkMode::Text).into_function());
     refused(lua.load(source).mode(ChunkMode::Binary).into_function());
     refused(lua.load("\x1bLJ garbage").into_function());
-    assert!(lua.load(source).mode(ChunkMode::Text).eval::<Function>().is_ok());
+    assert!(
+        lua.load(source)
+            .mode(ChunkMode::Text)
+            .eval::<Function>()
+            .is_ok()
+    );
     assert!(lua.create_function(|_| Ok(()))?.dump().is_err());
     Ok(())
 }
@@ -39,7 +50,12 @@ fn expressions_and_statements() -> Result<()> {
     assert_eq!(lua.load("1 + 1").expression().eval::<i32>()?, 2);
     assert_eq!(lua.load("").expression().eval::<Option<i32>>()?, None);
     assert!(lua.load("x = 1").expression().exec().is_err());
-    assert_eq!(lua.load(b"return '\xff'".as_slice()).eval::<lupa_core::LuaString>()?.to_vec()?, [255]);
+    assert_eq!(
+        lua.load(b"return '\xff'".as_slice())
+            .eval::<lupa_core::LuaString>()?
+            .to_vec()?,
+        [255]
+    );
     Ok(())
 }
 
@@ -47,11 +63,22 @@ fn expressions_and_statements() -> Result<()> {
 fn incomplete_code_is_known() -> Result<()> {
     let lua = Runtime::new()?;
     let incomplete = |code: &str| is_incomplete(&lua.load(code).into_function().unwrap_err());
-    for code in ["for i = 1, 3 do", "x =", "f(", "local t = {", "if x then", "return function()"] {
+    for code in [
+        "for i = 1, 3 do",
+        "x =",
+        "f(",
+        "local t = {",
+        "if x then",
+        "return function()",
+    ] {
         assert!(incomplete(code), "{code}");
     }
     for code in ["x = = 1", "end", "for", "'unfinished"] {
-        assert_eq!(incomplete(code), ["for", "'unfinished"].contains(&code), "{code}");
+        assert_eq!(
+            incomplete(code),
+            ["for", "'unfinished"].contains(&code),
+            "{code}"
+        );
     }
     Ok(())
 }
@@ -61,9 +88,18 @@ fn large_and_deep_code() -> Result<()> {
     let lua = Runtime::new()?;
     let long = format!("return {}0", "1 + ".repeat(100_000));
     assert_eq!(lua.load(&long).eval::<f64>()?, 100_000.0);
-    for (open, close) in [("(", ")"), ("{", "}"), ("function() return ", " end"), ("- ", ""), ("not ", "")] {
+    for (open, close) in [
+        ("(", ")"),
+        ("{", "}"),
+        ("function() return ", " end"),
+        ("- ", ""),
+        ("not ", ""),
+    ] {
         let deep = format!("return {}1{}", open.repeat(100_000), close.repeat(100_000));
-        assert!(matches!(lua.load(&deep).into_function(), Err(Error::Syntax { .. })), "{open}");
+        assert!(
+            matches!(lua.load(&deep).into_function(), Err(Error::Syntax { .. })),
+            "{open}"
+        );
     }
     let blocks = "do ".repeat(100_000);
     assert!(lua.load(&blocks).into_function().is_err());
@@ -72,20 +108,31 @@ fn large_and_deep_code() -> Result<()> {
 
 #[test]
 fn only_the_chosen_libraries_are_there() -> Result<()> {
-    let names = ["package", "table", "io", "os", "string", "math", "debug", "bit", "jit"];
+    let names = [
+        "package", "table", "io", "os", "string", "math", "debug", "bit", "jit",
+    ];
     for name in names {
-        let lua = Runtime::builder().libs(Libs::BASE | Libs::by_name(name).unwrap()).build()?;
+        let lua = Runtime::builder()
+            .libs(Libs::BASE | Libs::by_name(name).unwrap())
+            .build()?;
         for other in names {
             let present: bool = lua.load(&format!("return {other} ~= nil")).eval()?;
             assert_eq!(present, name == other, "{other} with {name} only");
         }
     }
     let safe = Runtime::builder().libs(Libs::SAFE).build()?;
-    assert!(safe.load("return not (io or os or debug or package or require or jit or ffi)").eval::<bool>()?);
+    assert!(
+        safe.load("return not (io or os or debug or package or require or jit or ffi)")
+            .eval::<bool>()?
+    );
     assert!(Libs::names().all(|name| Libs::by_name(name).is_some()));
     assert!(Libs::by_name("nothing").is_none());
     assert!(Libs::ALL.contains(Libs::SAFE) && !(Libs::ALL - Libs::FFI).contains(Libs::FFI));
     let ffi = Runtime::builder().libs(Libs::BASE | Libs::FFI).build()?;
-    assert_eq!(ffi.load("return tonumber(ffi.new('int', 3))").eval::<i32>()?, 3);
+    assert_eq!(
+        ffi.load("return tonumber(ffi.new('int', 3))")
+            .eval::<i32>()?,
+        3
+    );
     Ok(())
 }

@@ -66,8 +66,9 @@ fn every_object_is_dropped_once() -> Result<()> {
     let drops = Arc::new(AtomicUsize::new(0));
     let count = |explicit: bool| -> Result<()> {
         let lua = Runtime::new()?;
-        let kept: Vec<UserData> =
-            (0..10).map(|_| lua.create_object(Counted(drops.clone()))).collect::<Result<_>>()?;
+        let kept: Vec<UserData> = (0..10)
+            .map(|_| lua.create_object(Counted(drops.clone())))
+            .collect::<Result<_>>()?;
         lua.globals()?.set("kept", &kept[0])?;
         let counted = Counted(drops.clone());
         let f = lua.create_function(move |_| {
@@ -103,7 +104,8 @@ fn finalizers_run_and_may_call_the_host() -> Result<()> {
             Ok(())
         })?;
         lua.globals()?.set("host", host)?;
-        lua.globals()?.set("object", lua.create_object(Counted(Arc::default()))?)?;
+        lua.globals()?
+            .set("object", lua.create_object(Counted(Arc::default()))?)?;
         lua.load(
             "local host, object = host, object
              p = newproxy(true)
@@ -159,7 +161,12 @@ impl HostObject for Meddler {
 #[test]
 fn drops_may_use_the_runtime() -> Result<()> {
     let lua = Runtime::new()?;
-    let meddler = || Ok::<_, Error>(Meddler { table: lua.create_table()?, lua: lua.clone() });
+    let meddler = || {
+        Ok::<_, Error>(Meddler {
+            table: lua.create_table()?,
+            lua: lua.clone(),
+        })
+    };
     drop(lua.create_object(meddler()?)?);
     lua.gc_collect().ok();
     lua.set_memory_limit(None)?;

@@ -45,7 +45,10 @@ fn large_integers_pass_only_if_they_are_exact() -> Result<()> {
     assert!(round_trip::<_, i64>(&lua, 9_223_372_036_854_775_808.0).is_err());
     assert!(round_trip::<_, u64>(&lua, 18_446_744_073_709_551_616.0).is_err());
     assert!(round_trip::<_, u64>(&lua, -1.0).is_err());
-    assert_eq!(round_trip::<_, i64>(&lua, -9_223_372_036_854_775_808.0)?, i64::MIN);
+    assert_eq!(
+        round_trip::<_, i64>(&lua, -9_223_372_036_854_775_808.0)?,
+        i64::MIN
+    );
     Ok(())
 }
 
@@ -61,7 +64,11 @@ fn text_and_bytes_are_borrowed() -> Result<()> {
     let (text, count): (String, usize) = shout.call(("grüße", Bytes(b"\xff\0\xfe")))?;
     assert_eq!((text.as_str(), count), ("GRÜSSE", 3));
     let error = shout.call::<()>((Bytes(b"\xff"), "")).unwrap_err();
-    assert!(error.to_string().contains("bad argument #1: cannot convert string to UTF-8 text"));
+    assert!(
+        error
+            .to_string()
+            .contains("bad argument #1: cannot convert string to UTF-8 text")
+    );
     let kept: LuaString = round_trip(&lua, Bytes(b"a\0b"))?;
     assert_eq!(kept.with_bytes(<[u8]>::to_vec)?, b"a\0b");
     Ok(())
@@ -82,11 +89,20 @@ fn absence_is_none() -> Result<()> {
 fn collections_are_tables() -> Result<()> {
     let lua = Runtime::new()?;
     let nested = vec![vec![1, 2], vec![], vec![3]];
-    assert_eq!(round_trip::<_, Vec<Vec<i32>>>(&lua, nested.clone())?, nested);
+    assert_eq!(
+        round_trip::<_, Vec<Vec<i32>>>(&lua, nested.clone())?,
+        nested
+    );
     let map: BTreeMap<String, Vec<bool>> = [("a".into(), vec![true]), ("b".into(), vec![])].into();
-    assert_eq!(round_trip::<_, BTreeMap<String, Vec<bool>>>(&lua, map.clone())?, map);
+    assert_eq!(
+        round_trip::<_, BTreeMap<String, Vec<bool>>>(&lua, map.clone())?,
+        map
+    );
     let numbers: HashMap<i64, f64> = (0..100).map(|i| (i, i as f64 / 2.0)).collect();
-    assert_eq!(round_trip::<_, HashMap<i64, f64>>(&lua, numbers.clone())?, numbers);
+    assert_eq!(
+        round_trip::<_, HashMap<i64, f64>>(&lua, numbers.clone())?,
+        numbers
+    );
     let big: Vec<u32> = (0..100_000).collect();
     assert_eq!(round_trip::<_, Vec<u32>>(&lua, big.clone())?, big);
     let sum: u64 = lua
@@ -103,7 +119,11 @@ fn tuples_are_several_values() -> Result<()> {
         .load("return select('#', ...), (select(8, ...))")
         .call((1, 2, 3, 4, 5, 6, 7, 8))?;
     assert_eq!((count, last), (8, 8));
-    assert_eq!(lua.load("return select('#', ...)").call::<usize>(&[1, 2, 3][..])?, 3);
+    assert_eq!(
+        lua.load("return select('#', ...)")
+            .call::<usize>(&[1, 2, 3][..])?,
+        3
+    );
     let (a,): (f32,) = lua.load("return 0.5, 1").eval()?;
     assert_eq!(a, 0.5);
     Ok(())
@@ -116,19 +136,41 @@ fn misfits_say_what_is_wrong() -> Result<()> {
         let value: Value = lua.load(code).expression().eval().unwrap();
         lua.convert(value, outcome).unwrap_err().to_string()
     };
-    assert_eq!(message("{}", |s| i32::from_lua(s).map(drop)), "cannot convert table to i32");
-    assert_eq!(message("'1'", |s| f64::from_lua(s).map(drop)), "cannot convert string to number");
-    assert_eq!(message("1", |s| String::from_lua(s).map(drop)), "cannot convert number to string");
-    assert_eq!(message("nil", |s| bool::from_lua(s).map(drop)), "cannot convert nil to boolean");
-    assert_eq!(message("print", |s| Table::from_lua(s).map(drop)), "cannot convert function to table");
+    assert_eq!(
+        message("{}", |s| i32::from_lua(s).map(drop)),
+        "cannot convert table to i32"
+    );
+    assert_eq!(
+        message("'1'", |s| f64::from_lua(s).map(drop)),
+        "cannot convert string to number"
+    );
+    assert_eq!(
+        message("1", |s| String::from_lua(s).map(drop)),
+        "cannot convert number to string"
+    );
+    assert_eq!(
+        message("nil", |s| bool::from_lua(s).map(drop)),
+        "cannot convert nil to boolean"
+    );
+    assert_eq!(
+        message("print", |s| Table::from_lua(s).map(drop)),
+        "cannot convert function to table"
+    );
     assert_eq!(
         message("1e10", |s| i32::from_lua(s).map(drop)),
         "cannot convert number to i32: 10000000000 does not fit"
     );
-    assert_eq!(message("{1, 'x'}", |s| Vec::<u8>::from_lua(s).map(drop)), "cannot convert string to u8");
-    assert_eq!(message("'x'", |s| Vec::<u8>::from_lua(s).map(drop)), "cannot convert string to sequence");
     assert_eq!(
-        message("{[1] = 2}", |s| HashMap::<String, u8>::from_lua(s).map(drop)),
+        message("{1, 'x'}", |s| Vec::<u8>::from_lua(s).map(drop)),
+        "cannot convert string to u8"
+    );
+    assert_eq!(
+        message("'x'", |s| Vec::<u8>::from_lua(s).map(drop)),
+        "cannot convert string to sequence"
+    );
+    assert_eq!(
+        message("{[1] = 2}", |s| HashMap::<String, u8>::from_lua(s)
+            .map(drop)),
         "cannot convert number to string"
     );
     Ok(())
@@ -138,7 +180,9 @@ fn misfits_say_what_is_wrong() -> Result<()> {
 fn slots_show_every_kind() -> Result<()> {
     let lua = Runtime::new()?;
     let kinds = lua.create_function(|call| {
-        let kinds: Vec<String> = (0..=call.len()).map(|i| format!("{:?}", call.arg(i).kind())).collect();
+        let kinds: Vec<String> = (0..=call.len())
+            .map(|i| format!("{:?}", call.arg(i).kind()))
+            .collect();
         assert_eq!(call.arg(usize::MAX).kind(), Kind::None);
         assert!(!call.arg(usize::MAX).truthy());
         assert!(call.arg(usize::MAX).bytes().is_none());
@@ -152,7 +196,10 @@ fn slots_show_every_kind() -> Result<()> {
              return kinds(nil, true, 1, 's', {}, print, newproxy(), coroutine.create(print), ffi.new('int64_t', 1))",
         )
         .eval()?;
-    assert_eq!(text, "Nil Boolean Number String Table Function UserData Thread CData None");
+    assert_eq!(
+        text,
+        "Nil Boolean Number String Table Function UserData Thread CData None"
+    );
     Ok(())
 }
 
@@ -178,7 +225,8 @@ impl IntoLua for Misuse {
 fn conversions_that_push_nothing_are_refused() -> Result<()> {
     let lua = Runtime::new()?;
     let table = lua.create_table()?;
-    let check = |outcome: Result<()>| assert!(outcome.unwrap_err().to_string().contains("exactly one"));
+    let check =
+        |outcome: Result<()>| assert!(outcome.unwrap_err().to_string().contains("exactly one"));
     // Breaks if `convert` reads slot 0 for a conversion that pushes nothing (a stale value).
     check(lua.convert(Misuse::Nothing, |slot| slot.to_value().map(drop)));
     check(table.set(Misuse::Nothing, 1));
@@ -186,9 +234,17 @@ fn conversions_that_push_nothing_are_refused() -> Result<()> {
     check(table.get::<Value>(Misuse::Nothing).map(drop));
     check(table.raw_get::<Value>(Misuse::Nothing).map(drop));
     check(table.raw_set(Misuse::Nothing, Misuse::Nothing));
-    check(lua.create_table_with(0, 0, |t| t.set(Misuse::Nothing, 1)).map(drop));
-    check(lua.create_table_with(0, 0, |t| t.set_index(1, Misuse::Nothing)).map(drop));
-    let _ = lua.load("return ...").call::<Value>((Misuse::Nothing, Misuse::Leftovers));
+    check(
+        lua.create_table_with(0, 0, |t| t.set(Misuse::Nothing, 1))
+            .map(drop),
+    );
+    check(
+        lua.create_table_with(0, 0, |t| t.set_index(1, Misuse::Nothing))
+            .map(drop),
+    );
+    let _ = lua
+        .load("return ...")
+        .call::<Value>((Misuse::Nothing, Misuse::Leftovers));
     let _ = table.set(Misuse::Leftovers, Misuse::Leftovers);
     let _ = lua.convert(Misuse::Leftovers, |slot| slot.to_value());
     assert_eq!(table.len()?, 0);
@@ -199,8 +255,14 @@ fn conversions_that_push_nothing_are_refused() -> Result<()> {
 fn a_failed_entry_leaves_the_builder_usable() -> Result<()> {
     let lua = Runtime::new()?;
     let table = lua.create_table_with(0, 0, |table| {
-        assert!(matches!(table.set(Value::Nil, 1), Err(Error::InvalidKey("nil"))));
-        assert!(matches!(table.set(f64::NAN, 1), Err(Error::InvalidKey("NaN"))));
+        assert!(matches!(
+            table.set(Value::Nil, 1),
+            Err(Error::InvalidKey("nil"))
+        ));
+        assert!(matches!(
+            table.set(f64::NAN, 1),
+            Err(Error::InvalidKey("NaN"))
+        ));
         assert!(table.set("big", u64::MAX).is_err());
         assert!(table.set_index(1, vec![u64::MAX]).is_err());
         table.set("ok", 1)?;
@@ -221,8 +283,9 @@ fn a_failed_conversion_leaves_no_extra_results() -> Result<()> {
         call.push("only")
     })?;
     lua.globals()?.set("tolerant", tolerant)?;
-    let (count, first): (usize, String) =
-        lua.load("return select('#', tolerant({'a', 'b'})), (tolerant({'a', 'b'}))").eval()?;
+    let (count, first): (usize, String) = lua
+        .load("return select('#', tolerant({'a', 'b'})), (tolerant({'a', 'b'}))")
+        .eval()?;
     assert_eq!((count, first.as_str()), (1, "only"));
     Ok(())
 }

@@ -26,12 +26,25 @@ fn errors_have_value_and_traceback() -> Result<()> {
     let co = f.coroutine()?;
     co.resume::<()>(())?;
     let error = co.resume::<()>(()).unwrap_err();
-    assert!(error.traceback().unwrap().contains("co:1: in function 'inner'"), "{error}");
-    let Error::Runtime(inner) = &error else { panic!() };
-    let Some(Value::Table(value)) = &inner.value else { panic!() };
+    assert!(
+        error
+            .traceback()
+            .unwrap()
+            .contains("co:1: in function 'inner'"),
+        "{error}"
+    );
+    let Error::Runtime(inner) = &error else {
+        panic!()
+    };
+    let Some(Value::Table(value)) = &inner.value else {
+        panic!()
+    };
     assert_eq!(value.get::<i32>("code")?, 5);
     assert_eq!(co.status()?, CoroutineStatus::Dead);
-    assert!(matches!(co.resume::<()>(()), Err(Error::CoroutineUnresumable("dead"))));
+    assert!(matches!(
+        co.resume::<()>(()),
+        Err(Error::CoroutineUnresumable("dead"))
+    ));
     Ok(())
 }
 
@@ -98,8 +111,15 @@ fn yields_pass_pcall_but_not_host_functions() -> Result<()> {
 
     let call = lua.create_function(|call| call.get::<Function>(0)?.call::<()>(()))?;
     lua.globals()?.set("call", call)?;
-    let outcome = lua.load("return coroutine.wrap(function() call(function() coroutine.yield() end) end)()").exec();
-    assert!(outcome.unwrap_err().to_string().contains("attempt to yield across C-call boundary"));
+    let outcome = lua
+        .load("return coroutine.wrap(function() call(function() coroutine.yield() end) end)()")
+        .exec();
+    assert!(
+        outcome
+            .unwrap_err()
+            .to_string()
+            .contains("attempt to yield across C-call boundary")
+    );
     Ok(())
 }
 
@@ -111,7 +131,9 @@ fn handles_outlive_the_coroutine_they_were_made_in() -> Result<()> {
         let table: Table = call.get(0)?;
         let made = call.runtime().create_table()?;
         made.set("inner", &table)?;
-        let function = call.runtime().create_function(|call| call.push(call.len()))?;
+        let function = call
+            .runtime()
+            .create_function(|call| call.push(call.len()))?;
         table.set("made", &made)?;
         sender.send((made, function)).unwrap();
         call.push(table.get::<i32>("n")? + 1)
@@ -124,7 +146,8 @@ fn handles_outlive_the_coroutine_they_were_made_in() -> Result<()> {
             .eval()?;
         assert_eq!(n, 2);
         lua.gc_collect()?;
-        lua.load("for i = 1, 50 do coroutine.create(function() end) end").exec()?;
+        lua.load("for i = 1, 50 do coroutine.create(function() end) end")
+            .exec()?;
         let (table, function) = receiver.recv().unwrap();
         assert_eq!(table.get::<Table>("inner")?.get::<i32>("n")?, 1);
         assert_eq!(function.call::<usize>((round, 2))?, 2);
@@ -136,7 +159,9 @@ fn handles_outlive_the_coroutine_they_were_made_in() -> Result<()> {
 #[test]
 fn an_unstarted_coroutine_gives_its_function() -> Result<()> {
     let lua = Runtime::new()?;
-    let co: Coroutine = lua.load("return coroutine.create(function(a) coroutine.yield(a) end)").eval()?;
+    let co: Coroutine = lua
+        .load("return coroutine.create(function(a) coroutine.yield(a) end)")
+        .eval()?;
     let f = co.function()?.unwrap();
     for i in 0..3 {
         assert_eq!(f.coroutine()?.resume::<i32>(i)?, i);
@@ -149,7 +174,9 @@ fn an_unstarted_coroutine_gives_its_function() -> Result<()> {
 #[test]
 fn a_refused_resume_leaves_the_coroutine_as_it_was() -> Result<()> {
     let lua = Runtime::new()?;
-    let f: Function = lua.load("return function(...) return select('#', ...) end").eval()?;
+    let f: Function = lua
+        .load("return function(...) return select('#', ...) end")
+        .eval()?;
     let co = f.coroutine()?;
     lua.gc_collect()?;
     lua.gc_collect()?;
@@ -167,9 +194,39 @@ fn a_refused_resume_leaves_the_coroutine_as_it_was() -> Result<()> {
 #[test]
 fn too_many_values_are_an_error() -> Result<()> {
     let lua = Runtime::new()?;
-    let f: Function = lua.load("return function(...) return select('#', ...) end").eval()?;
+    let f: Function = lua
+        .load("return function(...) return select('#', ...) end")
+        .eval()?;
     let co = f.coroutine()?;
-    assert!(matches!(co.resume::<()>(&vec![1; 1_000_000][..]), Err(Error::StackOverflow(_))));
+    assert!(matches!(
+        co.resume::<()>(&vec![1; 1_000_000][..]),
+        Err(Error::StackOverflow(_))
+    ));
     assert_eq!(co.resume::<usize>(1)?, 1);
+    Ok(())
+}
+
+#[test]
+fn a_suspended_coroutine_is_left_alone() -> Result<()> {
+    let lua = Runtime::new()?;
+    let host = lua.create_function(|call| call.push(call.runtime().create_table()?))?;
+    lua.globals()?.set("host", host)?;
+    let step: Function = lua
+        .load(
+            "return coroutine.wrap(function()
+                 local t = host()
+                 for i = 1, 5 do t[i] = coroutine.yield(i) end
+                 return table.concat(t, ' ')
+             end)",
+        )
+        .eval()?;
+    // Breaks if the host goes on with the coroutine's state that it was called in.
+    assert_eq!(step.call::<i32>(())?, 1);
+    for i in 2..=5 {
+        let junk: Vec<String> = lua.load("return {'a', 'b', 'c'}").eval()?;
+        assert_eq!(junk.len(), 3);
+        assert_eq!(step.call::<i32>(10 * i)?, i);
+    }
+    assert_eq!(step.call::<String>(60)?, "20 30 40 50 60");
     Ok(())
 }

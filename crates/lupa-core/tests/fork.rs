@@ -24,8 +24,15 @@ const FORK: &str = "
 /// Runs an ignored test of this file in a process of its own.
 fn in_own_process(test: &str) {
     let program = std::env::current_exe().unwrap();
-    let output = Command::new(program).args(["--exact", "--ignored", test]).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let output = Command::new(program)
+        .args(["--exact", "--ignored", test])
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
 }
 
 #[test]
@@ -46,7 +53,9 @@ fn child_uses_idle_runtime() -> Result<()> {
     let fork: lupa_core::Function = forker.load(FORK).eval()?;
     let child = forker.create_function(move |call| {
         table.set("x", 4)?;
-        let n: i32 = idle.load("return coroutine.wrap(function() return 38 end)()").eval()?;
+        let n: i32 = idle
+            .load("return coroutine.wrap(function() return 38 end)()")
+            .eval()?;
         idle.gc_collect()?;
         let other: i32 = std::thread::scope(|s| s.spawn(|| table.get("x")).join().unwrap())?;
         idle.close()?;

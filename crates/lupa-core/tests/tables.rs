@@ -1,12 +1,16 @@
 //! Tables: access, iteration, metatables.
 
-use lupa_core::{Cursor, Error, FromLua, Function, Reference, Result, Runtime, Table, Value, equal, less_than};
+use lupa_core::{
+    Cursor, Error, FromLua, Function, Reference, Result, Runtime, Table, Value, equal, less_than,
+};
 use std::collections::BTreeSet;
 
 #[test]
 fn every_entry_is_seen_once() -> Result<()> {
     let lua = Runtime::new()?;
-    let table: Table = lua.load("return {10, 20, 30, x = 1, [2.5] = 2, [false] = 3}").eval()?;
+    let table: Table = lua
+        .load("return {10, 20, 30, x = 1, [2.5] = 2, [false] = 3}")
+        .eval()?;
     let mut seen = Vec::new();
     table.for_each(|key: Value, value: i32| {
         seen.push((key.type_name(), value));
@@ -24,12 +28,18 @@ fn every_entry_is_seen_once() -> Result<()> {
 #[test]
 fn entries_can_be_removed_while_iterating() -> Result<()> {
     let lua = Runtime::new()?;
-    let table: Table = lua.load("local t = {} for i = 1, 1000 do t['k' .. i] = i end return t").eval()?;
+    let table: Table = lua
+        .load("local t = {} for i = 1, 1000 do t['k' .. i] = i end return t")
+        .eval()?;
     let mut count = 0;
     table.for_each(|key: String, _: i32| {
         count += 1;
         table.set(key, Value::Nil)?;
-        if count % 100 == 0 { lua.gc_collect() } else { Ok(()) }
+        if count % 100 == 0 {
+            lua.gc_collect()
+        } else {
+            Ok(())
+        }
     })?;
     assert_eq!((count, table.is_empty()?), (1000, true));
     Ok(())
@@ -40,15 +50,24 @@ fn entries_added_while_iterating_end_it_or_raise() -> Result<()> {
     let lua = Runtime::new()?;
     // Breaks (aborts) if `next` is called unprotected for a key that the table lost.
     for _ in 0..5 {
-        let table: Table = lua.load("local t = {} for i = 1, 7 do t['k' .. i] = i end return t").eval()?;
+        let table: Table = lua
+            .load("local t = {} for i = 1, 7 do t['k' .. i] = i end return t")
+            .eval()?;
         let mut n = 0;
         let outcome = table.for_each(|key: Value, _: Value| {
             n += 1;
             table.set(key, Value::Nil)?;
-            if n < 1000 { table.set(format!("new{n}"), n) } else { Ok(()) }
+            if n < 1000 {
+                table.set(format!("new{n}"), n)
+            } else {
+                Ok(())
+            }
         });
         if let Err(error) = outcome {
-            assert!(error.to_string().contains("invalid key to 'next'"), "{error}");
+            assert!(
+                error.to_string().contains("invalid key to 'next'"),
+                "{error}"
+            );
         }
         assert_eq!(lua.load("return 1").eval::<i32>()?, 1);
     }
@@ -64,17 +83,28 @@ fn a_cursor_walks_step_by_step() -> Result<()> {
     let mut sum = 0;
     while let Some(value) = cursor.advance(&table, |_, value| i32::from_lua(value))? {
         sum += value;
-        lua.load("local t = {} for i = 1, 100 do t[i] = {} end").exec()?;
+        lua.load("local t = {} for i = 1, 100 do t[i] = {} end")
+            .exec()?;
     }
     assert_eq!(sum, 6);
-    assert!(cursor.advance(&table, |_, _| Ok(()))?.is_none(), "the end stays the end");
+    assert!(
+        cursor.advance(&table, |_, _| Ok(()))?.is_none(),
+        "the end stays the end"
+    );
     drop(cursor);
     assert_eq!(lua.handles()?, handles);
 
     // An error of the reader does not stop the walk.
     let mut cursor = Cursor::start();
-    assert!(cursor.advance(&table, |_, value| String::from_lua(value)).is_err());
-    assert_eq!(cursor.advance(&table, |_, value| i32::from_lua(value))?, Some(2));
+    assert!(
+        cursor
+            .advance(&table, |_, value| String::from_lua(value))
+            .is_err()
+    );
+    assert_eq!(
+        cursor.advance(&table, |_, value| i32::from_lua(value))?,
+        Some(2)
+    );
     Ok(())
 }
 
@@ -90,8 +120,12 @@ fn metamethods_are_honoured_and_their_errors_arrive() -> Result<()> {
         )
         .eval()?;
     let what = |outcome: Result<()>| -> String {
-        let Error::Runtime(error) = outcome.unwrap_err() else { panic!() };
-        let Some(Value::Table(value)) = &error.value else { panic!("{error}") };
+        let Error::Runtime(error) = outcome.unwrap_err() else {
+            panic!()
+        };
+        let Some(Value::Table(value)) = &error.value else {
+            panic!("{error}")
+        };
         value.get("what").unwrap()
     };
     assert_eq!(strict.get::<i32>("here")?, 1);
@@ -137,10 +171,22 @@ fn keys_that_are_none_are_refused() -> Result<()> {
     let table = lua.create_table()?;
     // Breaks (aborts) if nil and NaN keys reach lua_rawset.
     for _ in 0..3 {
-        assert!(matches!(table.set(f64::NAN, 1), Err(Error::InvalidKey("NaN"))));
-        assert!(matches!(table.set(Value::Nil, 1), Err(Error::InvalidKey("nil"))));
-        assert!(matches!(table.raw_set(-f64::NAN, 1), Err(Error::InvalidKey("NaN"))));
-        assert!(matches!(table.raw_set((None::<i32>,).0, 1), Err(Error::InvalidKey("nil"))));
+        assert!(matches!(
+            table.set(f64::NAN, 1),
+            Err(Error::InvalidKey("NaN"))
+        ));
+        assert!(matches!(
+            table.set(Value::Nil, 1),
+            Err(Error::InvalidKey("nil"))
+        ));
+        assert!(matches!(
+            table.raw_set(-f64::NAN, 1),
+            Err(Error::InvalidKey("NaN"))
+        ));
+        assert!(matches!(
+            table.raw_set((None::<i32>,).0, 1),
+            Err(Error::InvalidKey("nil"))
+        ));
         table.set_metatable(Some(&lua.create_table()?))?;
         assert!(table.set(f64::NAN, 1).is_err());
         assert!(table.set(Value::Nil, 1).is_err());
@@ -159,7 +205,10 @@ fn values_of_another_runtime_are_refused() -> Result<()> {
     let f: Function = lua.load("return function(...) return ... end").eval()?;
     assert!(matches!(table.set("x", &foreign), Err(Error::WrongRuntime)));
     assert!(matches!(table.set(&foreign, 1), Err(Error::WrongRuntime)));
-    assert!(matches!(f.call::<Value>(&foreign), Err(Error::WrongRuntime)));
+    assert!(matches!(
+        f.call::<Value>(&foreign),
+        Err(Error::WrongRuntime)
+    ));
     assert!(!table.same(&foreign)?);
     let outcome = other.convert(&foreign, |slot| table.set("slot", slot));
     assert!(matches!(outcome, Err(Error::WrongRuntime)));

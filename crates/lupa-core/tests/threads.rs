@@ -1,7 +1,8 @@
 //! One runtime in many threads, many runtimes in many threads.
 
 use lupa_core::{
-    Coroutine, Cursor, Error, Function, LuaString, Reference, Result, Runtime, Table, UserData, Value,
+    Coroutine, Cursor, Error, Function, LuaString, Reference, Result, Runtime, Table, UserData,
+    Value,
 };
 use std::sync::Barrier;
 use std::sync::mpsc::channel;
@@ -78,9 +79,14 @@ fn many_runtimes_run_in_parallel() {
             s.spawn(move || {
                 for round in 0..5 {
                     let lua = Runtime::new().unwrap();
-                    let f = lua.create_function(move |call| call.push(n * 100 + round)).unwrap();
+                    let f = lua
+                        .create_function(move |call| call.push(n * 100 + round))
+                        .unwrap();
                     lua.globals().unwrap().set("f", f).unwrap();
-                    let sum: i32 = lua.load("local s = 0 for i = 1, 1000 do s = s + f() end return s").eval().unwrap();
+                    let sum: i32 = lua
+                        .load("local s = 0 for i = 1, 1000 do s = s + f() end return s")
+                        .eval()
+                        .unwrap();
                     assert_eq!(sum, 1000 * (n * 100 + round));
                 }
             });
@@ -100,7 +106,9 @@ fn handles_are_released_while_another_thread_runs_lua() -> Result<()> {
         Ok(())
     })?;
     let before = lua.handles()?;
-    let handles: Vec<Table> = (0..1000).map(|_| lua.create_table()).collect::<Result<_>>()?;
+    let handles: Vec<Table> = (0..1000)
+        .map(|_| lua.create_table())
+        .collect::<Result<_>>()?;
     thread::scope(|s| {
         let runner = s.spawn(|| wait.call::<()>(()));
         is_in.recv().unwrap();

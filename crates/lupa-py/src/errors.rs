@@ -102,6 +102,10 @@ pub(crate) fn to_exception(cx: &Context<'_, '_>, error: Error, style: Style) -> 
             instance(py, &classes.memory, &error.to_string())
         }
         Error::RecursionLimit => PyRecursionError::new_err(error.to_string()),
+        // The words of lua_resume(), which are the same for both.
+        Error::CoroutineUnresumable(_) => {
+            instance(py, &classes.error, "cannot resume non-suspended coroutine")
+        }
         other => instance(py, &classes.error, &other.to_string()),
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! * `gil`: releasing and taking the GIL around Lua code, Python references that Lua owns.
 //! * `settings`, `convert`, `codec`, `errors`: options, conversions, text, exceptions.
+//! * `options`: arguments, checked.
 //! * `runtime`, `wrappers`, `table_from`: what Python sees of Lua.
 //! * `object`, `pylib`: what Lua sees of Python.
 
@@ -10,6 +11,7 @@ mod convert;
 mod errors;
 mod gil;
 mod object;
+mod options;
 mod pylib;
 mod runtime;
 mod settings;

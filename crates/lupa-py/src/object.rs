@@ -4,19 +4,25 @@ use crate::convert::{PyArg, to_python};
 use crate::errors::{Style, external, raise_in_lua, to_exception};
 use crate::gil::{Owned, with_gil};
 use crate::pylib::PyArguments;
+use crate::runtime::LuaRuntime;
 use crate::settings::Context;
+use crate::wrappers::LuaObject;
 use lupa_core::{
     Access, AttributeFilter, Call, Error, HostObject, IntoLua, Operation, Pusher, Result, Slot,
     Value,
 };
-use pyo3::exceptions::{PyBaseException, PyTypeError};
+use pyo3::exceptions::{PyAttributeError, PyBaseException, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyDict, PyString, PyTuple, PyType};
+use pyo3::types::{PyBytes, PyCFunction, PyDict, PyString, PyTuple, PyType};
 
 /// Indexing is item access, not attribute access.
 pub(crate) const AS_INDEX: u8 = 1;
+/// An iterator's tuples become several values.
+pub(crate) const UNPACK: u8 = 2;
+/// An iterator's values are counted.
+pub(crate) const ENUMERATE: u8 = 4;
 
 /// A Python object that Lua holds, with the protocol by which Lua indexes it.
 pub(crate) struct PyObjectRef {
@@ -34,6 +40,10 @@ impl PyObjectRef {
 
     pub(crate) fn bind<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
         self.object.bind(py)
+    }
+
+    pub(crate) fn flags(&self) -> u8 {
+        self.flags
     }
 }
 
@@ -169,6 +179,7 @@ impl PyObjectRef {
     fn index(&self, cx: &Context<'_, '_>, call: &mut Call<'_>) -> PyResult<()> {
         let object = self.bind(cx.py);
         let key = to_python(cx, call.arg(1))?;
+        check_public(cx, &key)?;
         let getter = cx.settings.attribute_getter.as_ref();
         let value = if self.by_item(getter) {
             object.get_item(key)?
@@ -184,6 +195,7 @@ impl PyObjectRef {
     fn new_index(&self, cx: &Context<'_, '_>, call: &mut Call<'_>) -> PyResult<()> {
         let object = self.bind(cx.py);
         let key = to_python(cx, call.arg(1))?;
+        check_public(cx, &key)?;
         let value = to_python(cx, call.arg(2))?;
         let setter = cx.settings.attribute_setter.as_ref();
         if self.by_item(setter) {
@@ -213,6 +225,49 @@ impl<'py> AttributeFilter<&Bound<'py, PyAny>, Bound<'py, PyAny>> for PythonFilte
             .call1((object, name, access == Access::Set))
             .map_err(external)
     }
+}
+
+/// Attributes without an underscore that lead from harmless objects to frames and code, and so to
+/// the globals of the program.
+const UNSAFE_NAMES: [&str; 17] = [
+    "ag_await",
+    "ag_code",
+    "ag_frame",
+    "cr_await",
+    "cr_code",
+    "cr_frame",
+    "cr_origin",
+    "f_back",
+    "f_builtins",
+    "f_code",
+    "f_globals",
+    "f_locals",
+    "gi_code",
+    "gi_frame",
+    "gi_yieldfrom",
+    "mro",
+    "tb_frame",
+];
+
+/// Refuses, in a sandbox, what is not meant for the public.
+fn check_public(cx: &Context<'_, '_>, key: &Bound<'_, PyAny>) -> PyResult<()> {
+    if !cx.settings.public_names_only {
+        return Ok(());
+    }
+    let refused = if let Ok(name) = key.cast::<PyString>() {
+        let name = name.to_string_lossy();
+        name.starts_with('_') || UNSAFE_NAMES.contains(&&*name)
+    } else if let Ok(name) = key.cast::<PyBytes>() {
+        let name = name.as_bytes();
+        name.starts_with(b"_") || UNSAFE_NAMES.iter().any(|known| known.as_bytes() == name)
+    } else {
+        false
+    };
+    if refused {
+        let message = format!("access to {} is denied in a sandbox", key.repr()?);
+        return Err(PyAttributeError::new_err(message));
+    }
+    Ok(())
 }
 
 /// The name of an attribute, after the filter.
@@ -257,32 +312,29 @@ fn call_python(
             Err(_) => arguments.push(argument),
         }
     }
-    let function = without_self(function, arguments.first());
-    let arguments = PyTuple::new(cx.py, arguments)?;
+    let skip = arguments
+        .first()
+        .is_some_and(|first| passes_self_twice(&function, first));
+    let arguments = PyTuple::new(cx.py, &arguments[usize::from(skip)..])?;
     let result = function.call(arguments, named.as_ref())?;
     push_results(cx, call, &result)
 }
 
-/// `obj:method(x)` looks the method up, which binds it, and passes `obj` again: then the plain
-/// function is called.
-fn without_self<'py>(
-    function: Bound<'py, PyAny>,
-    first: Option<&Bound<'py, PyAny>>,
-) -> Bound<'py, PyAny> {
+/// `obj:method(x)` looks the method up, which binds it, and passes `obj` again as the first argument:
+/// whether that is one too many. The methods of this package's own types are builtins, other builtins
+/// are called as they are.
+fn passes_self_twice(function: &Bound<'_, PyAny>, first: &Bound<'_, PyAny>) -> bool {
     static METHOD: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     let py = function.py();
     let is_method = METHOD
         .import(py, "types", "MethodType")
-        .is_ok_and(|method| function.is_exact_instance(method));
-    let Some(first) = first.filter(|_| is_method) else {
-        return function;
-    };
-    match function.getattr(intern!(py, "__self__")) {
-        Ok(bound_to) if bound_to.is(first) => function
-            .getattr(intern!(py, "__func__"))
-            .unwrap_or(function),
-        _ => function,
-    }
+        .is_ok_and(|method| function.is_exact_instance(method))
+        || (function.is_exact_instance_of::<PyCFunction>()
+            && (first.is_instance_of::<LuaRuntime>() || first.is_instance_of::<LuaObject>()));
+    is_method
+        && function
+            .getattr(intern!(py, "__self__"))
+            .is_ok_and(|bound_to| bound_to.is(first))
 }
 
 /// Pushes what a Python function returned: one value, or a tuple's items if so wanted.
@@ -292,9 +344,10 @@ pub(crate) fn push_results(
     result: &Bound<'_, PyAny>,
 ) -> PyResult<()> {
     if cx.settings.unpack_returned_tuples
-        && let Ok(tuple) = result.cast::<PyTuple>() {
-            return tuple.iter().try_for_each(|item| push(cx, call, &item));
-        }
+        && let Ok(tuple) = result.cast::<PyTuple>()
+    {
+        return tuple.iter().try_for_each(|item| push(cx, call, &item));
+    }
     push(cx, call, result)
 }
 

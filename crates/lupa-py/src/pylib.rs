@@ -3,22 +3,22 @@
 use crate::convert::{PyArg, to_python};
 use crate::errors::{Style, external, to_exception};
 use crate::object::{
-    AS_INDEX, PyFunction, PyObjectRef, callback, push, push_object, python_object,
+    AS_INDEX, ENUMERATE, PyFunction, PyObjectRef, UNPACK, callback, push, push_object,
+    python_object,
 };
 use crate::settings::Context;
 use lupa_core::{
-    Call, Error, HostObject, IntoLua, Kind, Libs, Operation, Pusher, Result, Runtime, Slot, Table,
+    Call, Error, HostObject, IntoLua, Kind, Operation, Pusher, Reference, Result, Runtime, Slot,
+    Table,
 };
 use pyo3::exceptions::{PyIndexError, PySystemExit, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyInt, PyString, PyTuple};
-use std::cell::Cell;
 
 /// What the module offers.
 pub(crate) struct Options {
     pub(crate) register_eval: bool,
     pub(crate) register_builtins: bool,
-    pub(crate) libs: Libs,
 }
 
 /// Makes the module and the global of its name.
@@ -51,11 +51,11 @@ fn fill<'py>(
         module.set("as_function", runtime.create_function(as_function)?)?;
         module.set(
             "iter",
-            runtime.create_function(|call| iterate(call, "iter", Unpack::AsConfigured))?,
+            runtime.create_function(|call| iterate(call, "iter", 0))?,
         )?;
         module.set(
             "iterex",
-            runtime.create_function(|call| iterate(call, "iterex", Unpack::Always))?,
+            runtime.create_function(|call| iterate(call, "iterex", UNPACK))?,
         )?;
         module.set("enumerate", runtime.create_function(enumerate)?)?;
         module.set("args", runtime.create_function(args)?)?;
@@ -73,13 +73,16 @@ fn fill<'py>(
         Ok(())
     })?;
     runtime.globals()?.set("python", &module)?;
-    if options.libs.contains(Libs::PACKAGE) {
-        let package: Table = runtime.globals()?.get("package")?;
+    let package: Option<Table> = runtime.globals()?.get("package")?;
+    if let Some(package) = package {
         package.get::<Table>("loaded")?.set("python", &module)?;
     }
-    if options.libs.contains(Libs::OS) {
-        let os: Table = runtime.globals()?.get("os")?;
-        os.set("exit", runtime.create_function(exit)?)?;
+    let os: Option<Table> = runtime.globals()?.get("os")?;
+    if let Some(os) = os {
+        // Lua's own would end the process without Python's clean-up.
+        if os.get::<Option<Reference>>("exit")?.is_some() {
+            os.set("exit", runtime.create_function(exit)?)?;
+        }
     }
     Ok(())
 }
@@ -156,17 +159,10 @@ fn as_function(call: &mut Call<'_>) -> Result<()> {
     })
 }
 
-/// Whether tuples that an iterator gives become several values.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Unpack {
-    Always,
-    AsConfigured,
-}
-
-fn iterate(call: &mut Call<'_>, function: &str, unpack: Unpack) -> Result<()> {
+fn iterate(call: &mut Call<'_>, function: &str, flags: u8) -> Result<()> {
     check_count(call, 1, function)?;
     check_object(call, function)?;
-    callback(call, |cx, call| push_iterator(cx, call, unpack, None))
+    callback(call, |cx, call| push_iterator(cx, call, flags, None))
 }
 
 fn enumerate(call: &mut Call<'_>) -> Result<()> {
@@ -174,73 +170,78 @@ fn enumerate(call: &mut Call<'_>) -> Result<()> {
     check_object(call, "enumerate")?;
     let start = match call.arg(1) {
         slot if slot.kind() == Kind::None => 0.0,
-        slot => match slot.number() {
+        slot => match slot.coerced_number() {
             Some(start) => start.trunc(),
             None => {
-                let problem = format!("number expected, got {}", slot.kind().name());
-                return Err(bad_argument(call, 2, "enumerate", &problem));
+                let text = format!("Could not convert {} to string", slot.kind().name());
+                return Err(call.raise(text));
             }
         },
     };
     callback(call, |cx, call| {
-        push_iterator(cx, call, Unpack::AsConfigured, Some(start))
+        push_iterator(cx, call, ENUMERATE, Some(start))
     })
 }
 
+/// Pushes what Lua's `for` wants: the function that gives the next values, the wrapped
+/// iterator, and the control value, which counts when enumerating.
 fn push_iterator(
     cx: &Context<'_, '_>,
     call: &mut Call<'_>,
-    unpack: Unpack,
+    flags: u8,
     start: Option<f64>,
 ) -> PyResult<()> {
     let iterator = object_argument(cx.py, call)?.try_iter()?;
-    let next = PyIteration {
-        iterator: PyObjectRef::new(cx, iterator.as_any(), 0),
-        unpack: unpack == Unpack::Always || cx.settings.unpack_returned_tuples,
-        index: Cell::new(start),
+    let unpack = if cx.settings.unpack_returned_tuples {
+        UNPACK
+    } else {
+        0
     };
-    push_with(cx, call, |to| to.function(next))
+    push_with(cx, call, |to| to.function(NextItem))?;
+    push_with(cx, call, |to| {
+        push_object(cx, iterator.as_any(), flags | unpack, to)
+    })?;
+    push_with(cx, call, |to| match start {
+        Some(start) => to.number(start - 1.0),
+        None => to.nil(),
+    })
 }
 
-/// A Python iterator as the function that Lua's `for` calls.
-struct PyIteration {
-    iterator: PyObjectRef,
-    unpack: bool,
-    /// The next index, when enumerating.
-    index: Cell<Option<f64>>,
-}
+/// The function that Lua's `for` calls with a wrapped iterator and the control value.
+struct NextItem;
 
-impl HostObject for PyIteration {
+impl HostObject for NextItem {
     const NAME: &'static str = "python iterator";
     const OPERATIONS: &'static [Operation] = &[Operation::Call];
 
     fn invoke(&self, _: Operation, call: &mut Call<'_>) -> Result<()> {
-        callback(call, |cx, call| self.next(cx, call))
+        let slot = call.arg(0);
+        let Some(flags) = slot.object::<PyObjectRef>().map(|object| object.flags()) else {
+            return Err(bad_argument(call, 1, "?", "not a python object"));
+        };
+        callback(call, |cx, call| next_item(cx, call, flags))
     }
 }
 
-impl PyIteration {
-    fn next(&self, cx: &Context<'_, '_>, call: &mut Call<'_>) -> PyResult<()> {
-        let iterator = self.iterator.bind(cx.py);
-        let Some(item) = iterator.try_iter()?.next().transpose()? else {
-            return push_with(cx, call, |to| to.nil());
-        };
-        // The first value must not be nil, which ends the loop: None becomes `python.none`.
-        let mut may_be_nil = false;
-        if let Some(index) = self.index.get() {
-            self.index.set(Some(index + 1.0));
-            push_with(cx, call, |to| to.number(index))?;
-            may_be_nil = true;
-        }
-        match item.cast::<PyTuple>() {
-            Ok(tuple) if self.unpack => {
-                for (position, value) in tuple.iter().enumerate() {
-                    push_item(cx, call, &value, may_be_nil || position > 0)?;
-                }
-                Ok(())
+fn next_item(cx: &Context<'_, '_>, call: &mut Call<'_>, flags: u8) -> PyResult<()> {
+    let iterator = object_argument(cx.py, call)?;
+    let Some(item) = iterator.try_iter()?.next().transpose()? else {
+        return push_with(cx, call, |to| to.nil());
+    };
+    // The first value must not be nil, which ends the loop: None becomes `python.none`.
+    let counts = flags & ENUMERATE != 0;
+    if counts {
+        let index = call.arg(1).number().unwrap_or(-1.0) + 1.0;
+        push_with(cx, call, |to| to.number(index))?;
+    }
+    match item.cast::<PyTuple>() {
+        Ok(tuple) if flags & UNPACK != 0 => {
+            for (position, value) in tuple.iter().enumerate() {
+                push_item(cx, call, &value, counts || position > 0)?;
             }
-            _ => push_item(cx, call, &item, may_be_nil),
+            Ok(())
         }
+        _ => push_item(cx, call, &item, counts),
     }
 }
 
@@ -335,8 +336,9 @@ fn unpack_table(cx: &Context<'_, '_>, table: Slot<'_>) -> PyResult<PyArguments> 
 
 fn set_overflow_handler(call: &mut Call<'_>) -> Result<()> {
     let slot = call.arg(0);
-    let acceptable =
-        slot.is_nil() || slot.kind() == Kind::Function || slot.object::<PyObjectRef>().is_some();
+    let acceptable = slot.kind() == Kind::Nil
+        || slot.kind() == Kind::Function
+        || slot.object::<PyObjectRef>().is_some();
     if !acceptable {
         return Err(bad_argument(
             call,

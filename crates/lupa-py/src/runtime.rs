@@ -1,23 +1,21 @@
 //! `LuaRuntime`.
 
-use crate::codec::{Codec, ascii, source};
+use crate::codec::{Codec, ascii};
 use crate::convert::{PyArg, to_python};
 use crate::errors::{Style, external, lua_error, to_exception};
 use crate::gil::{BackReference, Held, WithoutGil};
 use crate::object::PythonFilter;
+use crate::options::{Code, EncodingArg, Truth, callable, handlers, libraries};
 use crate::pylib;
 use crate::settings::{Context, Settings};
 use crate::table_from;
 use crate::wrappers::{collect, push_arguments};
-use lupa_core::{Around, Chunk, ChunkMode, Guard, Libs, Reference, Runtime};
+use lupa_core::{Around, Guard, Reference, Runtime};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 use std::sync::Mutex;
-
-/// The name of chunks that were given none.
-const CHUNK_NAME: &[u8] = b"<python>";
 
 /// A Lua runtime.
 #[pyclass(
@@ -72,106 +70,6 @@ fn operate<'py, R>(
     result
 }
 
-fn callable(value: Option<Bound<'_, PyAny>>, name: &str) -> PyResult<Option<Py<PyAny>>> {
-    match value {
-        Some(value) if !value.is_callable() => {
-            Err(PyValueError::new_err(format!("{name} must be callable")))
-        }
-        value => Ok(value.map(Bound::unbind)),
-    }
-}
-
-type Handlers = (Option<Py<PyAny>>, Option<Py<PyAny>>);
-
-fn handlers(value: Option<&Bound<'_, PyAny>>) -> PyResult<Handlers> {
-    let Some(value) = value else {
-        return Ok((None, None));
-    };
-    if !value.is_truthy()? {
-        return Ok((None, None));
-    }
-    let wrong = |_| PyValueError::new_err("attribute_handlers must be a sequence of two callables");
-    let items: Vec<Bound<'_, PyAny>> = value
-        .try_iter()
-        .and_then(Iterator::collect)
-        .map_err(wrong)?;
-    let [getter, setter] =
-        <[_; 2]>::try_from(items).map_err(|_| wrong(lua_error(value.py(), "")))?;
-    let one = |handler: Bound<'_, PyAny>| {
-        if handler.is_none() {
-            Ok(None)
-        } else if handler.is_callable() {
-            Ok(Some(handler.unbind()))
-        } else {
-            Err(wrong(lua_error(value.py(), "")))
-        }
-    };
-    Ok((one(getter)?, one(setter)?))
-}
-
-fn libraries(names: Option<&Bound<'_, PyAny>>) -> PyResult<Libs> {
-    let Some(names) = names else {
-        return Ok(Libs::ALL);
-    };
-    let mut libs = Libs::BASE;
-    for name in names.try_iter()? {
-        let name: String = name?.extract()?;
-        libs |= Libs::by_name(&name).ok_or_else(|| {
-            let known: Vec<_> = Libs::names().collect();
-            PyValueError::new_err(format!(
-                "unknown Lua library '{name}', expected one of: {}",
-                known.join(", ")
-            ))
-        })?;
-    }
-    Ok(libs)
-}
-
-fn chunk_mode(mode: Option<&Bound<'_, PyAny>>) -> PyResult<ChunkMode> {
-    let Some(mode) = ascii(mode)? else {
-        return Ok(ChunkMode::Any);
-    };
-    match (mode.contains('t'), mode.contains('b')) {
-        (true, true) => Ok(ChunkMode::Any),
-        (true, false) => Ok(ChunkMode::Text),
-        (false, true) => Ok(ChunkMode::Binary),
-        (false, false) => Err(PyValueError::new_err(format!(
-            "mode must be 't', 'b' or 'bt', not '{mode}'"
-        ))),
-    }
-}
-
-/// Lua code with its name and mode, as `eval`, `execute` and `compile` take them.
-struct Code<'a> {
-    text: std::borrow::Cow<'a, [u8]>,
-    name: Option<std::borrow::Cow<'a, [u8]>>,
-    mode: ChunkMode,
-}
-
-impl<'a> Code<'a> {
-    fn new(
-        settings: &Settings,
-        text: &'a Bound<'_, PyAny>,
-        name: Option<&'a Bound<'_, PyAny>>,
-        mode: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Self> {
-        let codec = &settings.source_encoding;
-        let name = name.map(|name| source(codec, name)).transpose()?;
-        Ok(Code {
-            text: source(codec, text)?,
-            name,
-            mode: chunk_mode(mode)?,
-        })
-    }
-
-    fn chunk<'r>(&'r self, runtime: &'r Runtime) -> Chunk<'r> {
-        runtime
-            .load(&*self.text)
-            .name(self.name.as_deref().unwrap_or(CHUNK_NAME))
-            .mode(self.mode)
-    }
-}
-
 fn run<'py>(
     slf: &Bound<'py, LuaRuntime>,
     code: &Code<'_>,
@@ -198,9 +96,9 @@ impl LuaRuntime {
     #[new]
     #[pyo3(signature = (
         encoding = EncodingArg::Default, source_encoding = None, attribute_filter = None,
-        attribute_handlers = None, register_eval = true, unpack_returned_tuples = false,
-        register_builtins = true, overflow_handler = None, max_memory = None,
-        string_hash_seed = None, *, libs = None, encoding_errors = "strict",
+        attribute_handlers = None, register_eval = None, unpack_returned_tuples = Truth(false),
+        register_builtins = None, overflow_handler = None, max_memory = None,
+        string_hash_seed = None, *, libs = None, encoding_errors = "strict", sandbox = Truth(false),
     ))]
     #[expect(clippy::too_many_arguments, reason = "the signature is lupa's")]
     fn new(
@@ -209,14 +107,15 @@ impl LuaRuntime {
         source_encoding: Option<&Bound<'_, PyAny>>,
         attribute_filter: Option<Bound<'_, PyAny>>,
         attribute_handlers: Option<&Bound<'_, PyAny>>,
-        register_eval: bool,
-        unpack_returned_tuples: bool,
-        register_builtins: bool,
+        register_eval: Option<Truth>,
+        unpack_returned_tuples: Truth,
+        register_builtins: Option<Truth>,
         overflow_handler: Option<Bound<'_, PyAny>>,
         max_memory: Option<usize>,
         string_hash_seed: Option<u32>,
         libs: Option<&Bound<'_, PyAny>>,
         encoding_errors: &str,
+        sandbox: Truth,
     ) -> PyResult<Self> {
         let encoding = encoding.name()?;
         let source_name = ascii(source_encoding)?.filter(|name| !name.is_empty());
@@ -232,16 +131,22 @@ impl LuaRuntime {
         }
         let overflow_handler = callable(overflow_handler, "overflow_handler")?;
         let libs = libraries(libs)?;
+        let sandbox = sandbox.0;
 
         let failed = |error: lupa_core::Error| lua_error(py, &error.to_string());
-        let runtime = Runtime::builder().libs(libs).build().map_err(failed)?;
+        let mut builder = Runtime::builder().sandbox(sandbox);
+        if let Some(libs) = libs {
+            builder = builder.libs(libs);
+        }
+        let runtime = builder.build().map_err(failed)?;
         let settings = Settings {
             encoding: encoding.map(|name| Codec::new(name, encoding_errors)),
             source_encoding: Codec::new(source_name, "strict"),
+            public_names_only: sandbox && attribute_filter.is_none(),
             attribute_filter,
             attribute_getter,
             attribute_setter,
-            unpack_returned_tuples,
+            unpack_returned_tuples: unpack_returned_tuples.0,
             overflow_handler: Mutex::new(overflow_handler),
             held: Held::new(),
             owner: BackReference::new(),
@@ -250,9 +155,8 @@ impl LuaRuntime {
             return Err(lua_error(py, "the runtime is in use already"));
         }
         let options = pylib::Options {
-            register_eval,
-            register_builtins,
-            libs,
+            register_eval: register_eval.map_or(!sandbox, |truth| truth.0),
+            register_builtins: register_builtins.map_or(!sandbox, |truth| truth.0),
         };
         pylib::install(py, &runtime, &options)?;
         let base_memory = runtime.memory_used().map_err(failed)?;
@@ -493,30 +397,6 @@ impl LuaRuntime {
             bytes
         } else {
             bytes.saturating_sub(self.base_memory)
-        }
-    }
-}
-
-/// The `encoding` argument: not given, or None or the name of a codec.
-enum EncodingArg<'py> {
-    Default,
-    Given(Bound<'py, PyAny>),
-}
-
-impl<'a, 'py> FromPyObject<'a, 'py> for EncodingArg<'py> {
-    type Error = PyErr;
-
-    fn extract(value: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
-        Ok(EncodingArg::Given(value.to_owned()))
-    }
-}
-
-impl EncodingArg<'_> {
-    fn name(self) -> PyResult<Option<String>> {
-        match self {
-            EncodingArg::Default => Ok(Some("UTF-8".to_owned())),
-            EncodingArg::Given(value) if value.is_none() => Ok(None),
-            EncodingArg::Given(value) => ascii(Some(&value)),
         }
     }
 }

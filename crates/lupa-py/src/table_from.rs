@@ -7,7 +7,7 @@ use crate::wrappers::{LuaObject, LuaTable};
 use lupa_core::{IntoLua, Pusher, Reference, Result, TableBuilder};
 use pyo3::exceptions::PyRecursionError;
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyMapping, PySequence, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyList, PyMapping, PySequence, PyString, PyTuple};
 use std::collections::HashMap;
 
 /// Nested collections that are converted at most: each takes some native stack.
@@ -158,7 +158,6 @@ fn is_collection(value: &Bound<'_, PyAny>) -> bool {
         && !value.is_instance_of::<PyBytes>()
         && !value.is_instance_of::<LuaObject>()
         && (value.cast::<PySequence>().is_ok() || value.cast::<PyMapping>().is_ok())
-        && !value.is_instance_of::<PyByteArray>()
 }
 
 /// Copies the entries of another Lua table.

@@ -71,7 +71,13 @@ impl<'s> Stack<'s> {
         }
         // The message handler ran for this error, and left its traceback, only then.
         let traced = status == sys::LUA_ERRRUN;
-        let traceback = || if traced { self.stored_traceback() } else { Vec::new() };
+        let traceback = || {
+            if traced {
+                self.stored_traceback()
+            } else {
+                Vec::new()
+            }
+        };
         let status = if stopped { sys::LUA_ERRRUN } else { status };
         let error = self.error_on_top(status, traceback);
         self.truncate(call.handler - 1);
@@ -129,13 +135,30 @@ impl<'s> Stack<'s> {
         }
     }
 
+    /// Gives an error if pushes have broken the memory limit and a collection does not help.
+    #[inline]
+    pub(crate) fn check_memory(self) -> Result<()> {
+        if self.shared.memory.would_exceed(0) {
+            return self.shared.collect_to_limit(self.l);
+        }
+        Ok(())
+    }
+
     /// Pushes `tostring(value)`, independent of the global of that name.
     pub(crate) fn push_tostring(self, index: c_int) -> Result<()> {
         self.reserve(8)?;
         let call = self.begin_call();
         self.push_slot(slots::TOSTRING);
         self.push_copy(index);
-        self.call(call, 1)
+        self.call(call, 1)?;
+        match self.kind(call.first()) {
+            Kind::String => Ok(()),
+            kind => Err(Error::conversion(
+                kind.name(),
+                "string",
+                "'__tostring' must return a string",
+            )),
+        }
     }
 
     /// Pushes `a[b]`, metamethods included, for the two values on top, which stay.

@@ -34,7 +34,10 @@ unsafe extern "C" fn dispatch(l: *mut sys::lua_State, event: c_int) -> c_int {
         } else if (sys::LUPA_EQ..=sys::LUPA_CONCAT).contains(&event) {
             // The object may be either operand, and the other one of another type, which
             // does not offer the operation.
-            (arguments, server_at(l, 1, event).or_else(|| server_at(l, 2, event)))
+            (
+                arguments,
+                server_at(l, 1, event).or_else(|| server_at(l, 2, event)),
+            )
         } else if event == sys::LUPA_GC {
             (arguments, header_at(l, 1))
         } else {

@@ -82,6 +82,8 @@ impl Stack<'_> {
             Err(Error::Runtime(e)) if chunk.status == sys::LUA_ERRSYNTAX => Err(Error::Syntax {
                 message: e.message.clone(),
             }),
+            // lua_loadx caught it, so it was raised again as an error like others.
+            Err(Error::Runtime(_)) if chunk.status == sys::LUA_ERRMEM => Err(Error::Memory),
             Err(error) => Err(error),
         }
     }

@@ -138,7 +138,9 @@ unsafe extern "C" fn allocate(
         if memory.would_exceed(new - old) {
             return std::ptr::null_mut();
         }
-        memory.unpressed.set(memory.unpressed.get().saturating_add(new - old));
+        memory
+            .unpressed
+            .set(memory.unpressed.get().saturating_add(new - old));
         if memory.unpressed.get() > REMINDER && memory.used.get() > memory.limit() / 2 {
             memory.press();
         }

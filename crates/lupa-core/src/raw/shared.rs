@@ -35,6 +35,7 @@ pub(crate) struct Shared {
     /// Nested runs of Lua code.
     pub(super) depth: Cell<u32>,
     extension: OnceLock<Box<dyn Any + Send + Sync>>,
+    text_only: Cell<bool>,
     /// Policy over the members of user types.
     filter: OnceLock<Arc<Filter>>,
     /// Member tables of user types, by type.
@@ -70,6 +71,7 @@ impl Shared {
             stop: Stop::new(),
             depth: Cell::new(0),
             extension: OnceLock::new(),
+            text_only: Cell::new(false),
             filter: OnceLock::new(),
             user_types: RefCell::new(HashMap::new()),
         });
@@ -140,6 +142,16 @@ impl Shared {
 
     pub(crate) fn filter(&self) -> &OnceLock<Arc<Filter>> {
         &self.filter
+    }
+
+    /// Refuses bytecode from now on, whatever a chunk's mode says. Only by who makes the runtime.
+    pub(crate) fn refuse_bytecode(&self) {
+        self.text_only.set(true);
+    }
+
+    /// Whether bytecode is refused. Only with the lock held.
+    pub(crate) fn refuses_bytecode(&self) -> bool {
+        self.text_only.get()
     }
 
     /// Member tables of user types. Only with the lock held, as in a host function.

@@ -151,6 +151,14 @@ impl<'s> Stack<'s> {
         unsafe { sys::lua_tonumber(self.l, index) }
     }
 
+    /// The number in a slot, or what its string reads as.
+    pub(crate) fn coerced_number(self, index: c_int) -> Option<f64> {
+        let mut ok = 0;
+        // SAFETY: live and locked; a positive index. The slot is not changed.
+        let number = unsafe { sys::lua_tonumberx(self.l, index, &mut ok) };
+        (ok != 0).then_some(number)
+    }
+
     #[inline]
     pub(crate) fn boolean(self, index: c_int) -> bool {
         // SAFETY: live and locked; a positive index.
@@ -336,7 +344,7 @@ impl<'s> Stack<'s> {
         let (what, data) = match what {
             Gc::Collect => (sys::LUA_GCCOLLECT, 0),
             Gc::Stop => (sys::LUA_GCSTOP, 0),
-            Gc::Restart => (sys::LUA_GCRESTART, -1),
+            Gc::Restart => (sys::LUA_GCRESTART, 0),
             Gc::Step(kib) => (sys::LUA_GCSTEP, kib),
             Gc::SetPause(percent) => (sys::LUA_GCSETPAUSE, percent),
             Gc::SetStepMul(percent) => (sys::LUA_GCSETSTEPMUL, percent),

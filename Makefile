@@ -1,0 +1,101 @@
+# The commands of this project.  `make help` lists them.
+#
+# PYTHON chooses the interpreter, for instance `make test PYTHON=python3.13`.  Each interpreter has
+# a virtual environment of its own, so that changing it back and forth costs nothing.
+
+PYTHON ?= python3
+
+# The interpreter itself rather than a launcher, and what tells it from others: "cpython-3.13.0".
+PYTHON_EXE := $(shell $(PYTHON) -c 'import sys; print(sys.executable)')
+PYTHON_TAG := $(shell $(PYTHON) -c 'import sys, sysconfig; print("%s-%d.%d.%d%s" % ((sys.implementation.name,) + sys.version_info[:3] + ("t" if sysconfig.get_config_var("Py_GIL_DISABLED") else "",)))')
+
+ifeq ($(PYTHON_TAG),)
+$(error "$(PYTHON)" is no working Python interpreter; say PYTHON=... to choose another one)
+endif
+
+VENV := $(CURDIR)/.venv-$(PYTHON_TAG)
+ifeq ($(OS),Windows_NT)
+BIN := $(VENV)/Scripts
+else
+BIN := $(VENV)/bin
+endif
+PY := $(BIN)/python
+
+# What maturin sets for its own builds is set for all of them, so that cargo sees one environment
+# and compiles PyO3 once, whichever command comes first.
+export VIRTUAL_ENV := $(VENV)
+export PATH := $(BIN):$(PATH)
+export PYO3_PYTHON := $(PY)
+export PYO3_BUILD_EXTENSION_MODULE := 1
+export PYO3_ENVIRONMENT_SIGNATURE := $(shell $(PYTHON) -c 'import sys; print("%s-%d.%d-%dbit" % ((sys.implementation.name,) + sys.version_info[:2] + (64 if sys.maxsize > 2**32 else 32,)))')
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+unexport CONDA_PREFIX PYTHONHOME PYTHONPATH
+
+# The tests build everything, LuaJIT included, with its assertions on: the same features in all
+# of them and in the lints, so that LuaJIT and the core are compiled once.  `make test ASSERTIONS=` leaves them out.
+ASSERTIONS ?= assertions
+RUST_TEST_FEATURES := $(if $(ASSERTIONS),--features lupa-core/assertions)
+EXT_TEST_FEATURES := $(if $(ASSERTIONS),--features assertions)
+
+# The cargo profile of the extension that the Python suites test.
+PROFILE ?= dev
+
+# Options for pytest: make test PYTEST_ARGS='-k coroutine -x'
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-rust test-python lint docs clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- virtual environments ---------------------------------------------------------------------
+
+$(VENV)/.created:
+	$(PYTHON_EXE) -m venv --clear "$(VENV)"
+	"$(PY)" -m pip install --quiet --upgrade 'pip>=25.1'
+	@touch $@
+
+# One stamp for each dependency group of pyproject.toml: .group-test, .group-lint, ...
+$(VENV)/.group-%: $(VENV)/.created pyproject.toml
+	"$(PY)" -m pip install --quiet --group $*
+	@touch $@
+
+.PRECIOUS: $(VENV)/.group-%
+
+# --- commands ---------------------------------------------------------------------------------
+
+demo: $(VENV)/.group-build $(VENV)/.group-demo ## Render the Mandelbrot set with eight Lua runtimes in eight threads
+	"$(BIN)/maturin" develop --quiet --release
+	"$(PY)" examples/mandelbrot.py
+
+test: test-rust test-python ## Run all tests, of the Rust crates, the Python package and the documents
+
+test-rust: $(VENV)/.group-test ## Run the Rust tests alone
+	LIBCLANG_PATH="$$("$(PY)" -c 'import clang.native, os; print(os.path.dirname(clang.native.__file__))')" \
+	cargo test --workspace --exclude lupa-py $(RUST_TEST_FEATURES)
+
+test-python: $(VENV)/.group-test ## Run the Python suites alone (PROFILE=release ASSERTIONS= tests what is shipped)
+	"$(BIN)/maturin" develop --quiet --profile $(PROFILE) $(EXT_TEST_FEATURES)
+	"$(PY)" -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.group-lint ## Check formatting, lints, types and the stubs
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets $(RUST_TEST_FEATURES) -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --quiet $(RUST_TEST_FEATURES)
+	"$(BIN)/ruff" check .
+	"$(BIN)/ruff" format --check .
+	"$(BIN)/mypy" -p lupa
+	"$(BIN)/mypy" examples
+	"$(BIN)/maturin" develop --quiet --profile dev $(EXT_TEST_FEATURES)
+	"$(BIN)/stubtest" lupa --mypy-config-file pyproject.toml --allowlist tests/package/stubtest-allowlist.txt
+
+docs: ## Build the Rust API's documentation
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps $(RUST_TEST_FEATURES)
+	@echo "Rust API: target/doc/lupa_core/index.html; user guide: docs/guide/index.md"
+
+clean: ## Remove everything that was built, virtual environments included
+	cargo clean
+	rm -rf .venv-* out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -f crates/lupa-py/python/lupa/_lupa*.so crates/lupa-py/python/lupa/_lupa*.pyd
+	find crates examples tests -name __pycache__ -type d -prune -exec rm -rf {} +

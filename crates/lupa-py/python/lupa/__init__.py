@@ -1,0 +1,69 @@
+"""LuaJIT for Python: run Lua code in Python and Python code in Lua.
+
+>>> from lupa import LuaRuntime
+>>> lua = LuaRuntime()
+>>> lua.eval("1 + 1")
+2
+>>> apply = lua.eval("function(f, x) return f(x) end")
+>>> apply(abs, -3)
+3
+
+``lupa.luajit21`` and ``lupa.lua51`` are other names for the same implementation.  On the command
+line, ``python -m lupa`` is a Lua interpreter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator as _Iterator
+from contextlib import contextmanager as _contextmanager
+
+from lupa import _global_symbols  # noqa: F401, I001  (before anything that loads the extension)
+
+# The two modules are there as attributes, too, without another import.
+from lupa import lua51 as lua51, luajit21 as luajit21
+from lupa._api import *  # noqa: F403
+from lupa._lupa import (
+    _LuaCoroutineFunction as _LuaCoroutineFunction,
+    _LuaFunction as _LuaFunction,
+    _LuaIter as _LuaIter,
+    _LuaObject as _LuaObject,
+    _LuaTable as _LuaTable,
+    _LuaThread as _LuaThread,
+)
+from lupa.version import __version__
+
+__all__ = [
+    "LUA_MAXINTEGER",
+    "LUA_MININTEGER",
+    "LUA_VERSION",
+    "FastRLock",
+    "LuaCoroutineFunction",
+    "LuaError",
+    "LuaFunction",
+    "LuaInterruptedError",
+    "LuaIter",
+    "LuaMemoryError",
+    "LuaObject",
+    "LuaRuntime",
+    "LuaSyntaxError",
+    "LuaTable",
+    "LuaThread",
+    "LuaTimeoutError",
+    "__version__",
+    "allow_lua_module_loading",
+    "as_attrgetter",
+    "as_itemgetter",
+    "lua_type",
+    "unpacks_lua_table",
+    "unpacks_lua_table_method",
+]
+
+
+@_contextmanager
+def allow_lua_module_loading() -> _Iterator[None]:
+    """Surround an import of ``lupa.luajit21`` or ``lupa.lua51``, as other versions ask for.
+
+    Binary Lua modules need the Lua C API among the symbols of the process.  Importing ``lupa`` has
+    seen to that, so this has nothing left to do.
+    """
+    yield

@@ -1,0 +1,101 @@
+//! Lua values in Python: one class a kind, and what they share.
+
+mod function;
+mod iter;
+mod object;
+mod protocol;
+mod table;
+mod thread;
+
+pub(crate) use function::{LuaCoroutineFunction, LuaFunction, new_function};
+pub(crate) use iter::LuaIter;
+pub(crate) use object::{_source_encoding, LuaObject, lua_type, new_object};
+pub(crate) use protocol::ProtocolWrapper;
+pub(crate) use table::{LuaTable, new_table};
+pub(crate) use thread::{LuaThread, new_thread_or_function};
+
+use crate::convert::{PyArg, to_python};
+use crate::errors::{Style, external, to_exception};
+use crate::gil::WithoutGil;
+use crate::object::push_object;
+use crate::settings::Context;
+use lupa_core::{Pusher, Reference, Results};
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+
+/// Runs an operation on a wrapper with the runtime locked; errors become exceptions.
+#[inline]
+fn operate<'py, R>(
+    slf: &Bound<'py, LuaObject>,
+    style: Style,
+    f: impl FnOnce(&Context<'_, 'py>, &Reference) -> lupa_core::Result<R>,
+) -> PyResult<R> {
+    let inner = slf.get();
+    let owner = inner.runtime.bind(slf.py());
+    let cx = Context::of(owner);
+    let result = {
+        let _guard = owner.get().lock(slf.py())?;
+        f(&cx, &inner.reference).map_err(|error| to_exception(&cx, error, style))
+    };
+    cx.settings.held.drop_parked(slf.py());
+    result
+}
+
+/// A call's results: None, one value, or a tuple.
+pub(crate) fn collect<'py>(
+    cx: &Context<'_, 'py>,
+    results: Results<'_>,
+) -> lupa_core::Result<Bound<'py, PyAny>> {
+    match results.len() {
+        0 => Ok(cx.py.None().into_bound(cx.py)),
+        1 => to_python(cx, results.get(0)).map_err(external),
+        count => {
+            let mut items = Vec::with_capacity(count);
+            for index in 0..count {
+                items.push(to_python(cx, results.get(index)).map_err(external)?);
+            }
+            Ok(PyTuple::new(cx.py, items).map_err(external)?.into_any())
+        }
+    }
+}
+
+/// Pushes a tuple's items as arguments.
+pub(crate) fn push_arguments(
+    cx: &Context<'_, '_>,
+    to: &mut lupa_core::Arguments<'_>,
+    arguments: &Bound<'_, PyTuple>,
+) -> lupa_core::Result<()> {
+    to.reserve(arguments.len())?;
+    arguments
+        .iter_borrowed()
+        .try_for_each(|item| to.push_reserved(PyArg::new(cx, &item)))
+}
+
+/// Calls a Lua function with one Python object that is wrapped, not converted.
+pub(crate) fn call_wrapped<'py>(
+    cx: &Context<'_, 'py>,
+    function: &LuaObject,
+    object: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    function
+        .reference
+        .call_with(
+            |to| to.push(Wrapped(cx, object)),
+            WithoutGil(cx.py),
+            |results| collect(cx, results),
+        )
+        .map_err(|error| to_exception(cx, error, Style::Traceback))
+}
+
+struct Wrapped<'a, 'b, 'py>(&'a Context<'b, 'py>, &'a Bound<'py, PyAny>);
+
+impl lupa_core::IntoLua for Wrapped<'_, '_, '_> {
+    fn into_lua(self, to: Pusher<'_>) -> lupa_core::Result<()> {
+        push_object(self.0, self.1, 0, to)
+    }
+}
+
+fn not_instantiable() -> PyErr {
+    PyTypeError::new_err("Type cannot be instantiated manually")
+}

@@ -1,0 +1,97 @@
+"""Deliberate differences (design, section 5): chunks, memory functions, modules."""
+
+import importlib
+import sys
+
+import pytest
+
+import lupa
+from lupa import LuaError, LuaRuntime, LuaSyntaxError
+
+# chunks
+
+
+def test_mode_t_refuses_bytecode(lua, bytes_lua):
+    bytecode = bytes_lua.eval("string.dump(function() return 42 end)")
+    for method in [lua.execute, lua.compile]:
+        with pytest.raises(LuaSyntaxError):
+            method(bytecode, mode="t")
+    assert lua.execute(bytecode) == lua.execute(bytecode, mode="b") == 42
+
+
+# the memory functions
+
+
+def test_no_limit_is_zero():
+    lua = LuaRuntime(max_memory=0)
+    assert lua.get_max_memory() == 0 and lua.get_max_memory(total=True) == 0
+    lua.set_max_memory(1_000_000)
+    lua.set_max_memory(0)
+    assert lua.get_max_memory() == 0 and lua.get_max_memory(total=True) == 0
+
+
+def test_memory_used_is_never_negative():
+    lua = LuaRuntime(max_memory=1_000_000)
+    lua.gccollect()
+    assert 0 <= lua.get_memory_used() < 1_000_000
+    assert 10_000 < lua.get_memory_used(total=True) < 1_000_000
+
+
+def test_memory_used_is_exact():
+    lua = LuaRuntime(max_memory=0)
+    count = lua.eval("function() return collectgarbage('count') * 1024 end")
+    count()
+    # Calling it again makes nothing new.
+    assert lua.get_memory_used(total=True) == count() == lua.get_memory_used(total=True)
+
+
+# modules
+
+
+@pytest.mark.parametrize("name", ["luajit21", "lua51"])
+def test_one_implementation_under_each_name(name):
+    module = importlib.import_module(f"lupa.{name}")
+    assert getattr(lupa, name) is module
+    for attribute in [
+        "LuaRuntime",
+        "LuaError",
+        "LuaSyntaxError",
+        "LuaMemoryError",
+        "lua_type",
+        "as_attrgetter",
+    ]:
+        assert getattr(module, attribute) is getattr(lupa, attribute)
+
+
+@pytest.mark.parametrize("name", ["lua52", "lua53", "lua54", "lua55"])
+def test_other_languages_are_refused(name):
+    sys.modules.pop(f"lupa.{name}", None)
+    with pytest.raises(ImportError, match="LuaJIT|5\\.1"):
+        importlib.import_module(f"lupa.{name}")
+    with pytest.raises(ImportError):
+        exec(f"from lupa import {name}")
+
+
+def test_the_version():
+    assert lupa.__version__.split(".")[0] == "2"
+    assert tuple(map(int, lupa.__version__.split(".")[:2])) >= (2, 9)
+
+
+def test_allow_lua_module_loading():
+    with lupa.allow_lua_module_loading():
+        from lupa import lua51
+    assert lua51.LuaRuntime().eval("1") == 1
+
+
+@pytest.mark.parametrize("code", ["{}", "print", "coroutine.create(function() end)", "io.stdout"])
+def test_wrapper_classes_are_names_of_the_module(lua, code):
+    cls = type(lua.eval(code))
+    assert getattr(importlib.import_module("lupa.luajit21"), cls.__name__) is cls
+    assert getattr(lupa, cls.__name__) is cls
+
+
+def test_new_exceptions():
+    assert issubclass(lupa.LuaTimeoutError, LuaError) and issubclass(
+        lupa.LuaTimeoutError, TimeoutError
+    )
+    assert issubclass(lupa.LuaInterruptedError, LuaError)
