@@ -126,7 +126,11 @@ fn embed_jit_modules(from: &Path, out: &Path) -> io::Result<()> {
         if path.extension().is_some_and(|e| e == "lua") {
             let name = path.file_stem().expect("it has an extension").to_str();
             let name = name.expect("LuaJIT's file names are ASCII").to_owned();
-            fs::copy(&path, to.join(format!("{name}.lua")))?;
+            if is_foreign_disassembler(&name) {
+                continue;
+            }
+            let source = without_comments(&fs::read_to_string(&path)?);
+            fs::write(to.join(format!("{name}.lua")), source)?;
             names.push(name);
         }
     }
@@ -139,6 +143,39 @@ fn embed_jit_modules(from: &Path, out: &Path) -> io::Result<()> {
         .map(|n| format!("    (\"jit.{n}\", include_str!(\"jit/{n}.lua\")),\n"))
         .collect();
     fs::write(out.join("jit_modules.rs"), format!("&[\n{entries}]\n"))
+}
+
+/// Whether a module disassembles the code of another processor than the target's: this LuaJIT makes
+/// none, and the eleven of them are half of all modules.
+fn is_foreign_disassembler(name: &str) -> bool {
+    let Some(processor) = name.strip_prefix("dis_") else {
+        return false;
+    };
+    let own: &[&str] = match env::var("CARGO_CFG_TARGET_ARCH").as_deref() {
+        Ok("x86_64") => &["x64", "x86"], // the first is a view of the second
+        Ok("x86") => &["x86"],
+        Ok("aarch64") => &["arm64", "arm64be"],
+        Ok("arm") => &["arm"],
+        Ok("mips" | "mips32r6" | "mips64" | "mips64r6") => return !processor.starts_with("mips"),
+        Ok("powerpc") => &["ppc"],
+        _ => return false,
+    };
+    !own.contains(&processor)
+}
+
+/// Empties the lines that are comments; messages keep their line numbers.
+fn without_comments(source: &str) -> String {
+    let keep = |line: &str| !line.trim_start().starts_with("--");
+    source
+        .lines()
+        .map(|line| {
+            if keep(line) {
+                format!("{line}\n")
+            } else {
+                "\n".to_owned()
+            }
+        })
+        .collect()
 }
 
 /// The version in the built `luajit.h`, such as `2.1.1700000000`.

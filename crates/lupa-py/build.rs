@@ -45,6 +45,8 @@ fn export_from_elf() {
     if let Some(directory) = llvm_linker() {
         link_arg(&format!("-B{}", directory.display()));
         link_arg("-fuse-ld=lld");
+        // Generic code has many copies that differ in nothing: keep one.
+        link_arg("-Wl,--icf=all");
     }
 }
 

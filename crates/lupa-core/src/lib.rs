@@ -70,3 +70,8 @@ pub use string::LuaString;
 pub use table::Table;
 pub use usertype::{MemberName, Members, UserType};
 pub use value::{Value, equal, less_than};
+
+/// The examples of the project's README, which run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct ReadmeExamples;
