@@ -3,15 +3,23 @@
 #include "lauxlib.h"
 #include "lualib.h"
 
+#if defined(_MSC_VER)
+#define THREAD_LOCAL __declspec(thread)
+#else
+#define THREAD_LOCAL __thread
+#endif
+
 /* -- Trampolines: Lua calls Rust ------------------------------------------ */
 
 static lupa_Dispatch dispatch;
 static lupa_HookEntry hook_entry;
+static lupa_HookEntry sethook_entry;
 
-void lupa_set_entries(lupa_Dispatch d, lupa_HookEntry h)
+void lupa_set_entries(lupa_Dispatch d, lupa_HookEntry h, lupa_HookEntry s)
 {
   dispatch = d;
   hook_entry = h;
+  sethook_entry = s;
 }
 
 /* No Rust frame is live here: dispatch() has returned. */
@@ -57,11 +65,19 @@ lua_CFunction lupa_trampoline(int event)
   return trampolines[event];
 }
 
+/* LuaJIT's own, from lj_err.h: raises the value on top of the stack without calling a message
+** handler.  lua_error() would call that of an xpcall() right here, where hooks are off: if it
+** ran for ever, nothing could end it. */
+#if defined(__i386__)
+__attribute__((fastcall))
+#endif
+void lj_err_throw(lua_State *L, int code);
+
 void lupa_hook(lua_State *L, lua_Debug *ar)
 {
   (void)ar;
   if (hook_entry(L) == LUPA_RAISE)
-    lua_error(L);
+    lj_err_throw(L, LUA_ERRRUN);
 }
 
 /* -- Message handler ------------------------------------------------------- */
@@ -152,11 +168,35 @@ int lupa_p_gc(lua_State *L)
   return 1;
 }
 
+/* -- Native stack ------------------------------------------------------------ */
+
+static THREAD_LOCAL size_t stack_end;
+
+void lupa_set_stack_end(size_t address)
+{
+  stack_end = address;
+}
+
+int lupa_stack_state(void)
+{
+  char here;
+  if (stack_end == 0)
+    return -1;
+  return (size_t)&here < stack_end;
+}
+
+int lupa_check_stack(lua_State *L)
+{
+  if (lupa_stack_state() == 1)
+    return luaL_error(L, "stack overflow: too many nested C calls");
+  return 0;
+}
+
 /* -- Guards on the debug library ------------------------------------------- */
 
 /* C functions, LuaJIT's own and ours, trust their stack slots and upvalues: with
 ** debug.setlocal() and debug.setupvalue() on a C function, Lua code could make them
-** take one type for another.  These two stand before the originals, their first upvalue. */
+** take one type for another.  These functions stand before the originals, their first upvalue. */
 
 static int call_original(lua_State *L)
 {
@@ -208,6 +248,21 @@ static int guarded_setupvalue(lua_State *L)
   return call_original(L);
 }
 
+/* debug.sethook([thread,] hook, mask [, count]): it would take the host's hook away. */
+static int guarded_sethook(lua_State *L)
+{
+  int arg = lua_isthread(L, 1) ? 1 : 0;
+  if (!lua_isnoneornil(L, arg + 1)) {
+    /* As the original does: called from here, it has another name in its messages. */
+    luaL_checkstring(L, arg + 2);
+    luaL_checktype(L, arg + 1, LUA_TFUNCTION);
+    luaL_optinteger(L, arg + 3, 0);
+  }
+  call_original(L);
+  sethook_entry(L);
+  return 0;
+}
+
 static void guard(lua_State *L, const char *name, lua_CFunction function)
 {
   lua_getfield(L, -1, name);
@@ -220,6 +275,7 @@ static void open_debug(lua_State *L)
   lua_pushcfunction(L, luaopen_debug);
   lua_pushstring(L, LUA_DBLIBNAME);
   lua_call(L, 1, 1);
+  guard(L, "sethook", guarded_sethook);
   guard(L, "setlocal", guarded_setlocal);
   guard(L, "setupvalue", guarded_setupvalue);
   lua_pop(L, 1);
@@ -290,12 +346,6 @@ static const char *read_chunk(lua_State *L, void *ud, size_t *size)
   *size = 0;
   return NULL;
 }
-
-#if defined(_MSC_VER)
-#define THREAD_LOCAL __declspec(thread)
-#else
-#define THREAD_LOCAL __thread
-#endif
 
 static THREAD_LOCAL lupa_Chunk *chunk_to_load;
 

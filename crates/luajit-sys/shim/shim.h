@@ -31,12 +31,12 @@ typedef int (*lupa_Dispatch)(lua_State *L, int event);
 typedef int (*lupa_HookEntry)(lua_State *L);
 
 /* Sets the process-wide Rust entries; called before the first runtime. */
-void lupa_set_entries(lupa_Dispatch dispatch, lupa_HookEntry hook);
+void lupa_set_entries(lupa_Dispatch dispatch, lupa_HookEntry hook, lupa_HookEntry sethook);
 
 /* The trampoline for an event, 0 <= event < LUPA_EVENTS. */
 lua_CFunction lupa_trampoline(int event);
 
-/* Hook that asks the Rust entry whether to raise. */
+/* Hook that asks the Rust entry whether to raise; message handlers are passed over. */
 void lupa_hook(lua_State *L, lua_Debug *ar);
 
 /* Integer key of the registry under which the message handler leaves its
@@ -46,6 +46,18 @@ void lupa_hook(lua_State *L, lua_Debug *ar);
 /* Message handler: stores the traceback, a string, under that key and leaves
 ** the error value alone. */
 int lupa_message_handler(lua_State *L);
+
+/* The end of the native stack, as far as Lua code may use it, for the calling
+** thread: an address, 0 while unknown.  Stacks grow downwards. */
+void lupa_set_stack_end(size_t address);
+
+/* Whether the calling thread has used its native stack up to there: 0 no, 1 yes,
+** -1 unknown. */
+int lupa_stack_state(void);
+
+/* () ->, raises when the native stack is used up.  For Lua code to call before
+** LuaJIT's own functions that call back and so nest C calls. */
+int lupa_check_stack(lua_State *L);
 
 /* Protected entries: to be called with lua_pcall() only. */
 int lupa_p_index(lua_State *L);     /* (t, k)    -> t[k] */

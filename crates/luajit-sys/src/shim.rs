@@ -79,7 +79,8 @@ pub const LUPA_LIB_FFI: c_int = 1 << 10;
 /// Entry for all trampolines: gives the number of results, or [`LUPA_RAISE`].
 /// It must not unwind.
 pub type LupaDispatch = unsafe extern "C" fn(L: *mut lua_State, event: c_int) -> c_int;
-/// Entry for [`lupa_hook`]: 0 to go on, or [`LUPA_RAISE`]. It must not unwind.
+/// Entry for [`lupa_hook`]: 0 to go on, or [`LUPA_RAISE`]; or for what is to be done after Lua code has
+/// called `debug.sethook`, which gives 0. It must not unwind.
 pub type LupaHookEntry = unsafe extern "C" fn(L: *mut lua_State) -> c_int;
 
 /// A chunk in up to two pieces, for [`lupa_p_load`].
@@ -102,19 +103,25 @@ pub struct LupaChunk {
 
 unsafe extern "C" {
     /// Sets the process-wide Rust entries. Call it before the first runtime is made.
-    pub fn lupa_set_entries(dispatch: LupaDispatch, hook: LupaHookEntry);
+    pub fn lupa_set_entries(dispatch: LupaDispatch, hook: LupaHookEntry, sethook: LupaHookEntry);
     /// Sets the chunk of this thread for [`lupa_p_load`]; gives the one set before.
     pub fn lupa_set_chunk(chunk: *mut LupaChunk) -> *mut LupaChunk;
+    /// Sets the end of the native stack, an address, for the calling thread; 0 for unknown.
+    pub fn lupa_set_stack_end(address: usize);
+    /// Whether the calling thread has used its native stack up to there: 0 no, 1 yes, -1 unknown.
+    pub fn lupa_stack_state() -> c_int;
     /// Gives the C function that serves an event, `0 <= event < LUPA_EVENTS`.
     pub fn lupa_trampoline(event: c_int) -> lua_CFunction;
 }
 
 // Each of these runs Lua or raises: only LuaJIT itself may call them.
 unsafe extern "C-unwind" {
-    /// The hook function; asks the hook entry whether to raise.
+    /// The hook function; asks the hook entry whether to raise. Message handlers are passed over.
     pub fn lupa_hook(L: *mut lua_State, ar: *mut lua_Debug);
     /// Message handler: keeps the traceback in the registry at [`LUPA_KEY_TRACEBACK`].
     pub fn lupa_message_handler(L: *mut lua_State) -> c_int;
+    /// `() ->`, raises when the native stack is used up
+    pub fn lupa_check_stack(L: *mut lua_State) -> c_int;
     /// `(t, k) -> t[k]`
     pub fn lupa_p_index(L: *mut lua_State) -> c_int;
     /// `(t, k, v) ->`

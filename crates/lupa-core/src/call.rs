@@ -41,7 +41,7 @@ impl<'s> Arguments<'s> {
     /// Makes room for so many arguments at once.
     ///
     /// # Errors
-    /// [`Error::StackOverflow`] beyond some 8,000 arguments.
+    /// `Error::StackOverflow` beyond some 8,000 arguments.
     #[inline]
     pub fn reserve(&mut self, count: usize) -> Result<()> {
         self.stack.reserve(count.saturating_add(8))?;
@@ -52,7 +52,7 @@ impl<'s> Arguments<'s> {
     /// Adds an argument.
     ///
     /// # Errors
-    /// Those of the conversion, and [`Error::StackOverflow`].
+    /// Those of the conversion, and `Error::StackOverflow`.
     #[inline]
     pub fn push(&mut self, value: impl IntoLua) -> Result<()> {
         self.reserve(1)?;

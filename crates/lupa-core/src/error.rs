@@ -88,6 +88,18 @@ pub enum Error {
     #[error("the Lua runtime was in use by another thread when the process forked")]
     Forked,
 
+    /// Lua code ran longer than its time limit; see [`Runtime::set_time_limit`](crate::Runtime::set_time_limit).
+    #[error("the time limit of the Lua code has passed")]
+    Timeout,
+
+    /// [`Runtime::interrupt`](crate::Runtime::interrupt) stopped the Lua code.
+    #[error("the Lua code was interrupted")]
+    Interrupted,
+
+    /// What was asked for does not exist on this platform.
+    #[error("not available on this platform: {0}")]
+    Unavailable(&'static str),
+
     /// The error value lies on the Lua stack: made by [`Call::raise`](crate::Call::raise)
     /// and consumed by the function's caller, so it is never seen elsewhere.
     #[doc(hidden)]

@@ -26,6 +26,8 @@
 //!   [`Runtime::create_function`].
 //! * A Lua error arrives as [`Error`], a host error raised through Lua comes back as the error that it
 //!   was, and a panic passes through Lua and goes on behind it.
+//! * Lua code that runs too long can be ended: by a time limit ([`Runtime::set_time_limit`]), from another
+//!   thread ([`Runtime::interrupt`]), or by the host's own check ([`Runtime::set_check`]).
 //! * Nothing that Lua code does, short of the FFI library, binary modules and bytecode, aborts the
 //!   process or breaks Rust's guarantees.
 
@@ -39,6 +41,7 @@ mod filter;
 mod function;
 mod handle;
 mod host;
+mod interruption;
 mod jit_modules;
 mod libs;
 mod raw;

@@ -101,6 +101,8 @@ pub(crate) fn to_exception(cx: &Context<'_, '_>, error: Error, style: Style) -> 
         Error::Memory | Error::StackOverflow(_) => {
             instance(py, &classes.memory, &error.to_string())
         }
+        Error::Timeout => instance(py, &classes.timeout, &error.to_string()),
+        Error::Interrupted => instance(py, &classes.interrupted, &error.to_string()),
         Error::RecursionLimit => PyRecursionError::new_err(error.to_string()),
         // The words of lua_resume(), which are the same for both.
         Error::CoroutineUnresumable(_) => {

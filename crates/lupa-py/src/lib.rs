@@ -2,7 +2,7 @@
 //!
 //! * `gil`: releasing and taking the GIL around Lua code, Python references that Lua owns.
 //! * `settings`, `convert`, `codec`, `errors`: options, conversions, text, exceptions.
-//! * `options`: arguments, checked.
+//! * `options`: arguments, checked; `interruption`: time limits and Ctrl-C.
 //! * `runtime`, `wrappers`, `table_from`: what Python sees of Lua.
 //! * `object`, `pylib`: what Lua sees of Python.
 
@@ -10,6 +10,7 @@ mod codec;
 mod convert;
 mod errors;
 mod gil;
+mod interruption;
 mod object;
 mod options;
 mod pylib;
@@ -65,7 +66,6 @@ fn _lupa(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<wrappers::LuaCoroutineFunction>()?;
     module.add_class::<wrappers::LuaThread>()?;
     module.add_class::<wrappers::LuaIter>()?;
-    module.add_class::<pylib::PyArguments>()?;
     module.add_function(wrap_pyfunction!(as_attrgetter, module)?)?;
     module.add_function(wrap_pyfunction!(as_itemgetter, module)?)?;
     module.add_function(wrap_pyfunction!(wrappers::lua_type, module)?)?;

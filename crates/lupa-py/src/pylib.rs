@@ -13,7 +13,7 @@ use lupa_core::{
 };
 use pyo3::exceptions::{PyIndexError, PySystemExit, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyInt, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyInt, PyIterator, PyString, PyTuple};
 
 /// What the module offers.
 pub(crate) struct Options {
@@ -224,8 +224,8 @@ impl HostObject for NextItem {
 }
 
 fn next_item(cx: &Context<'_, '_>, call: &mut Call<'_>, flags: u8) -> PyResult<()> {
-    let iterator = object_argument(cx.py, call)?;
-    let Some(item) = iterator.try_iter()?.next().transpose()? else {
+    let mut iterator = object_argument(cx.py, call)?.cast_into::<PyIterator>()?;
+    let Some(item) = iterator.next().transpose()? else {
         return push_with(cx, call, |to| to.nil());
     };
     // The first value must not be nil, which ends the loop: None becomes `python.none`.

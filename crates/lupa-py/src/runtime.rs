@@ -4,6 +4,7 @@ use crate::codec::{Codec, ascii};
 use crate::convert::{PyArg, to_python};
 use crate::errors::{Style, external, lua_error, to_exception};
 use crate::gil::{BackReference, Held, WithoutGil};
+use crate::interruption;
 use crate::object::PythonFilter;
 use crate::options::{Code, EncodingArg, Truth, callable, handlers, libraries};
 use crate::pylib;
@@ -16,6 +17,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 use std::sync::Mutex;
+use std::time::Duration;
 
 /// A Lua runtime.
 #[pyclass(
@@ -75,6 +77,7 @@ fn run<'py>(
     code: &Code<'_>,
     expression: bool,
     args: &Bound<'py, PyTuple>,
+    limit: Option<Duration>,
 ) -> PyResult<Bound<'py, PyAny>> {
     operate(slf, Style::Chunk, |cx| {
         let chunk = code.chunk(cx.runtime);
@@ -83,11 +86,17 @@ fn run<'py>(
         } else {
             chunk
         };
-        chunk.call_with(
-            |to| push_arguments(cx, to, args),
-            WithoutGil(cx.py),
-            |results| collect(cx, results),
-        )
+        let call = || {
+            chunk.call_with(
+                |to| push_arguments(cx, to, args),
+                WithoutGil(cx.py),
+                |results| collect(cx, results),
+            )
+        };
+        match limit {
+            None => call(),
+            Some(limit) => cx.runtime.with_time_limit(limit, call)?,
+        }
     })
 }
 
@@ -98,8 +107,12 @@ impl LuaRuntime {
         encoding = EncodingArg::Default, source_encoding = None, attribute_filter = None,
         attribute_handlers = None, register_eval = None, unpack_returned_tuples = Truth(false),
         register_builtins = None, overflow_handler = None, max_memory = None,
-        string_hash_seed = None, *, libs = None, encoding_errors = "strict", sandbox = Truth(false),
-    ))]
+        string_hash_seed = None, *, libs = None, timeout = None, encoding_errors = "strict",
+        sandbox = Truth(false),
+    ), text_signature = "(encoding='UTF-8', source_encoding=None, attribute_filter=None, \
+        attribute_handlers=None, register_eval=True, unpack_returned_tuples=False, \
+        register_builtins=True, overflow_handler=None, max_memory=None, string_hash_seed=None, \
+        *, libs=None, timeout=None, encoding_errors='strict', sandbox=False)")]
     #[expect(clippy::too_many_arguments, reason = "the signature is lupa's")]
     fn new(
         py: Python<'_>,
@@ -114,6 +127,7 @@ impl LuaRuntime {
         max_memory: Option<usize>,
         string_hash_seed: Option<u32>,
         libs: Option<&Bound<'_, PyAny>>,
+        timeout: Option<&Bound<'_, PyAny>>,
         encoding_errors: &str,
         sandbox: Truth,
     ) -> PyResult<Self> {
@@ -131,6 +145,7 @@ impl LuaRuntime {
         }
         let overflow_handler = callable(overflow_handler, "overflow_handler")?;
         let libs = libraries(libs)?;
+        let limit = interruption::time_limit(timeout)?;
         let sandbox = sandbox.0;
 
         let failed = |error: lupa_core::Error| lua_error(py, &error.to_string());
@@ -166,6 +181,7 @@ impl LuaRuntime {
                 .set_memory_limit(Some(base_memory.saturating_add(bytes)))
                 .map_err(failed)?;
         }
+        interruption::prepare(py, &runtime, limit)?;
         Ok(LuaRuntime {
             runtime,
             base_memory,
@@ -196,30 +212,35 @@ impl LuaRuntime {
     /// Evaluates a Lua expression and returns its value, or a tuple of several.
     ///
     /// `args` are there as `...`. `name` is shown in messages. `mode` is `t` for source text only,
-    /// `b` for bytecode only, `bt` for both.
-    #[pyo3(signature = (lua_code, *args, name = None, mode = None))]
+    /// `b` for bytecode only, `bt` for both. After `timeout` seconds the code ends with a
+    /// LuaTimeoutError.
+    #[pyo3(signature = (lua_code, *args, name = None, mode = None, timeout = None))]
     fn eval<'py>(
         slf: &Bound<'py, Self>,
         lua_code: &Bound<'py, PyAny>,
         args: &Bound<'py, PyTuple>,
         name: Option<&Bound<'py, PyAny>>,
         mode: Option<&Bound<'py, PyAny>>,
+        timeout: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let code = Code::new(slf.get().settings(), lua_code, name, mode)?;
-        run(slf, &code, true, args)
+        let limit = interruption::time_limit(timeout)?;
+        run(slf, &code, true, args, limit)
     }
 
     /// Runs a Lua program and returns what it returns. The parameters are those of `eval`.
-    #[pyo3(signature = (lua_code, *args, name = None, mode = None))]
+    #[pyo3(signature = (lua_code, *args, name = None, mode = None, timeout = None))]
     fn execute<'py>(
         slf: &Bound<'py, Self>,
         lua_code: &Bound<'py, PyAny>,
         args: &Bound<'py, PyTuple>,
         name: Option<&Bound<'py, PyAny>>,
         mode: Option<&Bound<'py, PyAny>>,
+        timeout: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let code = Code::new(slf.get().settings(), lua_code, name, mode)?;
-        run(slf, &code, false, args)
+        let limit = interruption::time_limit(timeout)?;
+        run(slf, &code, false, args, limit)
     }
 
     /// Compiles a Lua program into a function.
@@ -354,6 +375,14 @@ impl LuaRuntime {
         let handler = callable(overflow_handler, "overflow_handler")?;
         slf.get().settings().set_overflow_handler(handler);
         Ok(())
+    }
+
+    /// Ends the Lua code that runs in this runtime with a LuaInterruptedError in the thread that runs it.
+    /// Does nothing if none runs. May be called from any thread, in a callback and in a signal handler.
+    fn interrupt(&self, py: Python<'_>) -> PyResult<()> {
+        self.runtime
+            .interrupt()
+            .map_err(|error| lua_error(py, &error.to_string()))
     }
 
     /// Frees the Lua state with all that it holds. Using the runtime or a wrapper of one of

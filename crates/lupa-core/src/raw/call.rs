@@ -5,6 +5,7 @@ use super::shared::Shared;
 use super::slots;
 use super::stack::{Kind, Stack};
 use super::sys;
+use super::watch;
 use crate::error::{Error, Result, RuntimeError};
 use crate::value::Value;
 use std::ffi::c_int;
@@ -209,23 +210,58 @@ impl<'s> Stack<'s> {
     }
 }
 
+/// Whether the thread has used its native stack up to the reserve.
+#[inline]
+fn native_stack_is_short() -> bool {
+    // SAFETY: reads a variable of this thread.
+    match unsafe { sys::lupa_stack_state() } {
+        0 => false,
+        -1 => find_stack_end(),
+        _ => true,
+    }
+}
+
+/// Finds out where this thread's native stack ends and tells the shim, whose checks Lua code
+/// runs into as well (see `guards.lua`).
+#[cold]
+fn find_stack_end() -> bool {
+    let marker = 0u8;
+    let here = std::ptr::from_ref(&marker).addr();
+    let left = stacker::remaining_stack();
+    // Where the system does not tell, no address is beyond the end.
+    let end = left.map_or(1, |left| (here - left) + NATIVE_STACK_RESERVE.min(left));
+    // SAFETY: sets a variable of this thread.
+    unsafe { sys::lupa_set_stack_end(end) };
+    left.is_some_and(|left| left < NATIVE_STACK_RESERVE)
+}
+
 impl Shared {
-    /// Runs Lua code by `run`: guards the native stack, enforces the memory limit, and
-    /// sets a pending stop of an outer run aside meanwhile.
+    /// Runs Lua code by `run`: guards the native stack, enforces the memory limit, lets the
+    /// watchdog know, and sets a pending stop of an outer run aside meanwhile.
     #[inline]
     pub(super) fn run(&self, l: *mut sys::lua_State, run: impl FnOnce() -> c_int) -> Result<c_int> {
-        if stacker::remaining_stack().is_some_and(|left| left < NATIVE_STACK_RESERVE) {
+        if native_stack_is_short() {
             return Err(Error::RecursionLimit);
         }
-        if self.memory.would_exceed(0) {
+        if self.memory.wants_collection() {
             self.collect_to_limit(l)?;
         }
         let aside = self.stop.set_aside(l);
+        let record = watch::record();
+        let outer = record.enter(self);
+        let depth = self.depth.get();
+        if depth == 0 {
+            self.begin_outermost(record);
+        }
         let enforced = self.memory.enforce(true);
-        self.depth.set(self.depth.get() + 1);
+        self.depth.set(depth + 1);
         let status = run();
-        self.depth.set(self.depth.get() - 1);
+        self.depth.set(depth);
         self.memory.enforce(enforced);
+        record.leave(outer);
+        if depth == 0 {
+            self.end_outermost(record);
+        }
         if aside {
             self.stop.resume(l);
         }
@@ -247,6 +283,7 @@ impl Shared {
     #[cold]
     fn collect_to_limit(&self, l: *mut sys::lua_State) -> Result<()> {
         self.collect(l);
+        self.memory.collected();
         if self.memory.would_exceed(0) {
             Err(Error::Memory)
         } else {

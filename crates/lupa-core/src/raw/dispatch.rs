@@ -2,6 +2,7 @@
 
 use super::shared::Shared;
 use super::stack::Stack;
+use super::stop;
 use super::sys;
 use super::userdata::{self, Borrow, Header};
 use crate::error::{Error, Panic};
@@ -14,8 +15,8 @@ use std::sync::{Mutex, Once, PoisonError};
 pub(super) fn install_entries() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // SAFETY: both functions follow the shim's contract: they never unwind.
-        unsafe { sys::lupa_set_entries(dispatch, super::stop::hook_entry) };
+        // SAFETY: these functions follow the shim's contract: they never unwind.
+        unsafe { sys::lupa_set_entries(dispatch, stop::hook_entry, stop::sethook_entry) };
     });
 }
 
@@ -129,7 +130,7 @@ fn invoke(stack: Stack<'_>, header: *mut Header, event: c_int, arguments: c_int)
 
 /// Pushes the value that stands for an error in Lua.
 #[cold]
-fn raise_error(stack: Stack<'_>, error: Error) -> c_int {
+pub(super) fn raise_error(stack: Stack<'_>, error: Error) -> c_int {
     let pushed = match error {
         Error::Raised => return sys::LUPA_RAISE,
         Error::Runtime(e) => match &e.value {
@@ -149,7 +150,11 @@ fn raise_error(stack: Stack<'_>, error: Error) -> c_int {
 /// Whether an error must arrive at the host as what it is, and so is no text in Lua.
 fn is_host_error(error: &Error) -> bool {
     match error {
-        Error::External(_) | Error::Memory | Error::RecursionLimit => true,
+        Error::External(_)
+        | Error::Memory
+        | Error::RecursionLimit
+        | Error::Timeout
+        | Error::Interrupted => true,
         Error::BadArgument { cause, .. } => is_host_error(cause),
         _ => false,
     }
@@ -157,7 +162,7 @@ fn is_host_error(error: &Error) -> bool {
 
 /// Sends a panic on its way: no `pcall` may swallow it.
 #[cold]
-fn raise_panic(stack: Stack<'_>, panic: Panic) -> c_int {
+pub(super) fn raise_panic(stack: Stack<'_>, panic: Panic) -> c_int {
     let carried = stack.push_host(CarriedPanic(Mutex::new(Some(panic))));
     if carried.is_ok() {
         stack.shared().stop_with_top(stack);

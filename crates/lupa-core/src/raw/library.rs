@@ -60,6 +60,23 @@ impl Stack<'_> {
 }
 
 impl Stack<'_> {
+    /// Puts checks of the native stack before LuaJIT's functions that nest C calls.
+    pub(crate) fn install_guards(self) -> Result<()> {
+        let code = include_str!("guards.lua");
+        let mut chunk = sys::LupaChunk {
+            piece: [code.as_ptr().cast(), std::ptr::null()],
+            length: [code.len(), 0],
+            next: 0,
+            name: c"=lupa".as_ptr(),
+            mode: c"t".as_ptr(),
+            status: 0,
+        };
+        let call = self.begin_call();
+        self.load(&mut chunk)?;
+        self.push_protected(sys::lupa_check_stack);
+        self.call(call, 0)
+    }
+
     /// Compiles a chunk and pushes the function.
     pub(crate) fn load(self, chunk: &mut sys::LupaChunk) -> Result<()> {
         let base = self.top();

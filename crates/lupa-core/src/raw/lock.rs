@@ -15,11 +15,12 @@ fn count_forks() {
     use std::sync::Once;
     extern "C" fn in_child() {
         FORKS.fetch_add(1, Ordering::Relaxed);
+        super::watch::after_fork();
     }
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // SAFETY: the handler is a plain function that touches one atomic, which is
-        // allowed in the child of a fork.
+        // SAFETY: the handler is a plain function that touches atomics and a plain
+        // thread-local, which is allowed in the child of a fork.
         unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
     });
 }

@@ -18,6 +18,8 @@ pub(crate) struct Memory {
     /// In bytes; `usize::MAX` for none. Atomic, since it may be read without the lock.
     limit: AtomicUsize,
     enforce: Cell<bool>,
+    /// Memory was refused since the last full collection.
+    refused: Cell<bool>,
     state: Cell<*mut sys::lua_State>,
     /// Bytes that were allocated since the collector was last told to go on.
     unpressed: Cell<usize>,
@@ -36,6 +38,7 @@ impl Memory {
             used: Cell::new(0),
             limit: AtomicUsize::new(usize::MAX),
             enforce: Cell::new(false),
+            refused: Cell::new(false),
             state: Cell::new(std::ptr::null_mut()),
             unpressed: Cell::new(0),
         }
@@ -69,6 +72,18 @@ impl Memory {
     pub(crate) fn would_exceed(&self, more: usize) -> bool {
         let limit = self.limit();
         limit != usize::MAX && self.used.get().saturating_add(more) > limit
+    }
+
+    /// Whether the state should be collected before more is asked of it: the limit is broken, or
+    /// memory was refused since the last time, so what is in use is mostly garbage.
+    #[inline]
+    pub(crate) fn wants_collection(&self) -> bool {
+        self.refused.get() || self.would_exceed(0)
+    }
+
+    /// Notes a full collection.
+    pub(crate) fn collected(&self) {
+        self.refused.set(false);
     }
 
     /// # Safety
@@ -136,6 +151,7 @@ unsafe extern "C" fn allocate(
     let grows = new > old;
     if grows && memory.enforce.get() {
         if memory.would_exceed(new - old) {
+            memory.refused.set(true);
             return std::ptr::null_mut();
         }
         memory

@@ -12,6 +12,8 @@
 //!   enforced only while Lua code runs (see `memory`).
 //! * Lua reaches Rust through `dispatch` alone, which verifies the userdata
 //!   it is given and returns to the C trampoline before anything is raised.
+//! * Code that runs long is stopped by a hook (`stop`), which a signal to its thread sets
+//!   (`signal`) when a watchdog asks for it (`watch`).
 
 pub(crate) mod call;
 pub(crate) mod coroutine;
@@ -20,10 +22,12 @@ pub(crate) mod library;
 pub(crate) mod lock;
 pub(crate) mod memory;
 pub(crate) mod shared;
+pub(crate) mod signal;
 pub(crate) mod slots;
 pub(crate) mod stack;
 pub(crate) mod stop;
 pub(crate) mod userdata;
+pub(crate) mod watch;
 
 pub(crate) use luajit_sys as sys;
 pub(crate) use shared::Shared;

@@ -4,7 +4,7 @@ use super::lock::{Held, Lock};
 use super::memory::Memory;
 use super::slots::{self, SlotKey, Slots};
 use super::stack::Stack;
-use super::stop::Stop;
+use super::stop::{Interruption, Stop};
 use super::sys;
 use crate::error::{Error, Result};
 use crate::filter::AttributeFilter;
@@ -32,6 +32,7 @@ pub(crate) struct Shared {
     /// Metatable of each type of host object.
     pub(super) metatables: RefCell<Vec<(TypeId, SlotKey)>>,
     pub(super) stop: Stop,
+    pub(super) interruption: Interruption,
     /// Nested runs of Lua code.
     pub(super) depth: Cell<u32>,
     extension: OnceLock<Box<dyn Any + Send + Sync>>,
@@ -46,7 +47,8 @@ pub(crate) struct Shared {
 type Filter = dyn for<'a> AttributeFilter<&'static str, MemberName<'a>>;
 
 // SAFETY: every field but `lock`, `main`, the memory limit, the pending list of `slots`,
-// `extension` and `filter` is touched only with the lock held; those are safe to share.
+// `interruption` but for its `Cell`, `extension` and `filter` is touched only with the lock held
+// (`stop` and `main` also by signal handlers of the thread that has it); those are safe to share.
 // A Lua state may move between threads as long as one at a time uses it.
 unsafe impl Send for Shared {}
 // SAFETY: as above.
@@ -69,6 +71,7 @@ impl Shared {
             slots: Slots::new(),
             metatables: RefCell::new(Vec::new()),
             stop: Stop::new(),
+            interruption: Interruption::new(),
             depth: Cell::new(0),
             extension: OnceLock::new(),
             text_only: Cell::new(false),
@@ -77,13 +80,15 @@ impl Shared {
         });
         // SAFETY: the state is ours alone so far; the Arc keeps `shared` in place.
         unsafe {
-            super::stop::register(l, &shared);
             super::library::prepare_registry(l);
             if limit.is_some() {
                 shared.memory.install(l);
             }
         }
-        shared.enter(|stack| stack.open_libraries(libs))?;
+        shared.enter(|stack| {
+            stack.open_libraries(libs)?;
+            stack.install_guards()
+        })?;
         if let Some(bytes) = limit {
             shared.set_memory_limit(bytes)?;
         }
@@ -129,6 +134,11 @@ impl Shared {
     #[inline]
     pub(crate) fn try_lock(&self) -> Option<Held<'_>> {
         self.lock.try_lock()
+    }
+
+    /// The main state; null once closed.
+    pub(super) fn main(&self) -> *mut sys::lua_State {
+        self.main.load(Ordering::Relaxed)
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -247,7 +257,6 @@ impl Shared {
         // and `current` stays until the finalizers that lua_close runs are done.
         self.memory.enforce(false);
         self.memory.set_limit(usize::MAX);
-        super::stop::unregister(l);
         // SAFETY: nobody else can use the state: the lock is held or this is the
         // last owner. LuaJIT demands its own allocator for closing.
         unsafe {

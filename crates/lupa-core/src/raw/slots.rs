@@ -29,7 +29,8 @@ pub(crate) const LEN: SlotKey = -8;
 pub(crate) const TOSTRING: SlotKey = -9;
 /// Weak table from the identity of a host object to its userdata.
 pub(crate) const IDENTITY: SlotKey = -10;
-/// Error value that no `pcall` may swallow, while one is on its way.
+/// Error value that no `pcall` may swallow, while one is on its way (one more, in a run nested
+/// in that, has a slot of its own).
 pub(crate) const STOP: SlotKey = -11;
 /// Metatable of the payloads of host functions.
 pub(crate) const FUNCTION_META: SlotKey = -12;

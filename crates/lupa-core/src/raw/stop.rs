@@ -1,61 +1,56 @@
-//! Errors that Lua code cannot catch.
+//! Errors that Lua code cannot catch, and interruption.
 //!
-//! Some errors must reach the host whatever Lua code does: a Rust panic, or an
-//! exception such as Python's `KeyboardInterrupt`. When one is raised, its value
+//! Some errors must reach the host whatever Lua code does: a Rust panic, an exception such as
+//! Python's `KeyboardInterrupt`, the end of a time limit. When one is raised, its value
 //! is kept in the registry and a count hook is armed, so that the first Lua
 //! instruction after a `pcall` that swallowed it raises it again. The call that the host
 //! made delivers it and disarms the hook.
+//!
+//! A signal arms the same hook in code that runs long (see `watch`), and the hook then finds out
+//! whether there is anything to raise. What the hook raises goes past the handlers of `xpcall`: LuaJIT would
+//! run them with hooks off, and nothing could end them.
 
+use super::dispatch;
 use super::shared::Shared;
-use super::slots;
+use super::slots::{self, SlotKey};
 use super::stack::Stack;
 use super::sys;
-use std::cell::Cell;
-use std::collections::BTreeMap;
+use super::watch::{self, NEVER, Record, Time};
+use crate::error::{Error, Result};
+use std::cell::{Cell, RefCell};
 use std::ffi::c_int;
-use std::sync::{Mutex, PoisonError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64, Ordering, compiler_fence};
+use std::time::Duration;
 
-/// The runtimes of this process by the address of their registry table. A hook gets
-/// nothing but a `lua_State`, and nothing that Lua code can reach may tell whose it is.
-static RUNTIMES: Mutex<BTreeMap<usize, usize>> = Mutex::new(BTreeMap::new());
-
-/// # Safety
-/// `l` is live and `shared` stays where it is until [`unregister`].
-pub(super) unsafe fn register(l: *mut sys::lua_State, shared: &Shared) {
-    let shared = std::ptr::from_ref(shared) as usize;
-    RUNTIMES
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .insert(registry_address(l), shared);
-}
-
-pub(super) fn unregister(l: *mut sys::lua_State) {
-    RUNTIMES
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .remove(&registry_address(l));
-}
-
-fn registry_address(l: *mut sys::lua_State) -> usize {
-    // SAFETY: `l` is live; a pseudo-index can always be read.
-    unsafe { sys::lua_topointer(l, sys::LUA_REGISTRYINDEX) as usize }
-}
-
-/// A hook as LuaJIT keeps it: function, mask and count.
-type Hook = (Option<sys::lua_Hook>, c_int, c_int);
-
+/// Pending errors and the hook behind them. The atomics are shared with the signal handler, which
+/// interrupts the thread that has the runtime's lock.
 pub(crate) struct Stop {
-    /// Depth of the run in which the error was raised; 0 for none.
+    /// Depth of the run in which the innermost pending error was raised; 0 for none.
     raised_at: Cell<u32>,
-    /// Lua code's own hook, put back on disarming.
-    replaced: Cell<Option<Hook>>,
+    /// All pending errors, one a run at most: its depth and the registry slot of the value.
+    pending: RefCell<Vec<(u32, SlotKey)>>,
+    /// The hook was set, and is unless Lua code has replaced it.
+    armed: AtomicBool,
+    /// The hook is being changed: the signal handler has to keep off.
+    changing: AtomicBool,
+    /// Lua code's own hook, put back on disarming: function, mask and count.
+    own_hook: AtomicPtr<()>,
+    own_mask: AtomicI32,
+    own_count: AtomicI32,
 }
 
 impl Stop {
     pub(super) fn new() -> Self {
         Stop {
             raised_at: Cell::new(0),
-            replaced: Cell::new(None),
+            pending: RefCell::new(Vec::new()),
+            armed: AtomicBool::new(false),
+            changing: AtomicBool::new(false),
+            own_hook: AtomicPtr::new(std::ptr::null_mut()),
+            own_mask: AtomicI32::new(0),
+            own_count: AtomicI32::new(0),
         }
     }
 
@@ -64,29 +59,59 @@ impl Stop {
         self.raised_at.get() != 0
     }
 
-    fn arm(&self, l: *mut sys::lua_State) {
-        // SAFETY: `l` is live and this is the thread that runs it.
+    /// Runs `change`, which changes the hook, without a signal handler's doing so meanwhile.
+    fn change(&self, change: impl FnOnce()) {
+        self.changing.store(true, Ordering::Relaxed);
+        compiler_fence(Ordering::SeqCst);
+        change();
+        compiler_fence(Ordering::SeqCst);
+        self.changing.store(false, Ordering::Relaxed);
+    }
+
+    /// # Safety
+    /// `l` is live, this thread runs it, and nothing else is changing its hook.
+    unsafe fn set_hook(&self, l: *mut sys::lua_State) {
+        // SAFETY: by the caller. These functions only read and write fields of the state.
         unsafe {
-            if self.replaced.get().is_none() {
-                let own = (
-                    sys::lua_gethook(l),
-                    sys::lua_gethookmask(l),
-                    sys::lua_gethookcount(l),
-                );
-                self.replaced.set(Some(own));
+            if !is_ours(l) {
+                let own = sys::lua_gethook(l).map_or(std::ptr::null_mut(), |hook| hook as *mut ());
+                self.own_hook.store(own, Ordering::Relaxed);
+                self.own_mask
+                    .store(sys::lua_gethookmask(l), Ordering::Relaxed);
+                self.own_count
+                    .store(sys::lua_gethookcount(l), Ordering::Relaxed);
+            }
+            if self.armed.swap(true, Ordering::Relaxed) {
+                // A signal may have met LuaJIT halfway through such a change. It acts on
+                // differences only, so there is one to be made.
+                sys::lua_sethook(l, None, 0, 0);
             }
             sys::lua_sethook(l, Some(sys::lupa_hook), sys::LUA_MASKCOUNT, 1);
         }
     }
 
-    fn disarm(&self, l: *mut sys::lua_State) {
-        if let Some((hook, mask, count)) = self.replaced.take() {
-            // SAFETY: as in `arm`; the hook is the one that was set before.
-            unsafe { sys::lua_sethook(l, hook, mask, count) };
-        }
+    fn arm(&self, l: *mut sys::lua_State) {
+        // SAFETY: `l` is live, its lock is held, and the signal handler keeps off.
+        self.change(|| unsafe { self.set_hook(l) });
     }
 
-    /// Disarms the hook for a nested run; whether there was anything to disarm.
+    fn disarm(&self, l: *mut sys::lua_State) {
+        self.change(|| {
+            // SAFETY: as in `arm`. The pointer is null or came from such a function.
+            unsafe {
+                if is_ours(l) {
+                    let own = self.own_hook.swap(std::ptr::null_mut(), Ordering::Relaxed);
+                    let own: Option<sys::lua_Hook> = std::mem::transmute(own);
+                    let mask = self.own_mask.load(Ordering::Relaxed);
+                    let count = self.own_count.load(Ordering::Relaxed);
+                    sys::lua_sethook(l, own, mask, count);
+                }
+            }
+            self.armed.store(false, Ordering::Relaxed);
+        });
+    }
+
+    /// Disarms the hook for a nested run; whether there was an error pending.
     #[inline]
     pub(super) fn set_aside(&self, l: *mut sys::lua_State) -> bool {
         let pending = self.is_pending();
@@ -103,18 +128,198 @@ impl Stop {
     }
 }
 
+/// Whether the hook of a state is ours.
+///
+/// # Safety
+/// `l` is live and this thread runs it.
+unsafe fn is_ours(l: *mut sys::lua_State) -> bool {
+    // SAFETY: by the caller.
+    let hook = unsafe { sys::lua_gethook(l) };
+    hook.is_some_and(|hook| std::ptr::fn_addr_eq(hook, sys::lupa_hook as sys::lua_Hook))
+}
+
+/// Why Lua code of a runtime may have to end.
+pub(crate) struct Interruption {
+    /// The record of the thread that runs Lua code; null when none does.
+    runner: AtomicPtr<Record>,
+    /// The current outermost run was interrupted from outside.
+    interrupted: AtomicBool,
+    /// Time limit of outermost runs; `NEVER` for none.
+    limit: AtomicU64,
+    /// A limit that the host set for some calls is in force instead. Only with the lock held.
+    overridden: Cell<bool>,
+    /// What the thread's deadline was before the outermost run, if that has a limit.
+    outer_deadline: Cell<Option<Time>>,
+    check: OnceLock<Box<Check>>,
+}
+
+/// See [`crate::Runtime::set_check`].
+type Check = dyn Fn() -> Result<bool> + Send + Sync;
+
+impl Interruption {
+    pub(super) fn new() -> Self {
+        Interruption {
+            runner: AtomicPtr::new(std::ptr::null_mut()),
+            interrupted: AtomicBool::new(false),
+            limit: AtomicU64::new(NEVER),
+            overridden: Cell::new(false),
+            outer_deadline: Cell::new(None),
+            check: OnceLock::new(),
+        }
+    }
+
+    /// The error to end Lua code with, if it has to end.
+    fn due(&self, record: &Record) -> Option<Error> {
+        if self.interrupted.load(Ordering::Acquire) {
+            return Some(Error::Interrupted);
+        }
+        if record.deadline_has_passed() {
+            return Some(Error::Timeout);
+        }
+        match self.check.get().map_or(Ok(false), |check| check()) {
+            Ok(true) => None,
+            Ok(false) => {
+                record.rest();
+                None
+            }
+            Err(error) => Some(error),
+        }
+    }
+}
+
 impl Shared {
+    /// At the start of an outermost run of this runtime.
+    #[inline]
+    pub(super) fn begin_outermost(&self, record: &'static Record) {
+        let interruption = &self.interruption;
+        interruption.interrupted.store(false, Ordering::Relaxed);
+        let runner = std::ptr::from_ref(record).cast_mut();
+        interruption.runner.store(runner, Ordering::Relaxed);
+        if interruption.limit.load(Ordering::Relaxed) != NEVER {
+            self.begin_limited(record);
+        }
+    }
+
+    #[cold]
+    fn begin_limited(&self, record: &Record) {
+        let interruption = &self.interruption;
+        if !interruption.overridden.get() {
+            let limit = interruption.limit.load(Ordering::Relaxed);
+            let outer = record.set_limit(limit);
+            interruption.outer_deadline.set(Some(outer));
+        }
+    }
+
+    /// At the end of an outermost run, when no signal can arm the hook any more.
+    #[inline]
+    pub(super) fn end_outermost(&self, record: &Record) {
+        let interruption = &self.interruption;
+        let none = std::ptr::null_mut();
+        interruption.runner.store(none, Ordering::Relaxed);
+        if let Some(outer) = interruption.outer_deadline.get() {
+            interruption.outer_deadline.set(None);
+            record.restore_deadline(outer);
+        }
+        if self.stop.armed.load(Ordering::Relaxed) {
+            self.stop.disarm(self.main());
+        }
+    }
+
+    /// Interrupts the Lua code that another thread, or a caller further up, runs in this runtime.
+    pub(crate) fn interrupt(&self) -> Result<()> {
+        watch::available()?;
+        let interruption = &self.interruption;
+        watch::interrupt(&interruption.runner, || {
+            interruption.interrupted.store(true, Ordering::SeqCst);
+        });
+        Ok(())
+    }
+
+    /// Sets the time limit of outermost runs.
+    pub(crate) fn set_time_limit(&self, limit: Option<Duration>) -> Result<()> {
+        if limit.is_some() {
+            watch::available()?;
+        }
+        let limit = limit.map_or(NEVER, watch::time);
+        self.interruption.limit.store(limit, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Runs `f`, in which this thread's Lua code has so much time.
+    pub(crate) fn with_time_limit<R>(&self, limit: Duration, f: impl FnOnce() -> R) -> Result<R> {
+        /// Puts things back, by panic too.
+        struct Restore<'a> {
+            interruption: &'a Interruption,
+            overridden: bool,
+            record: &'static Record,
+            deadline: Time,
+        }
+        impl Drop for Restore<'_> {
+            fn drop(&mut self) {
+                self.record.restore_deadline(self.deadline);
+                self.interruption.overridden.set(self.overridden);
+            }
+        }
+        watch::available()?;
+        let _held = self.lock()?;
+        let record = watch::record();
+        let _restore = Restore {
+            interruption: &self.interruption,
+            overridden: self.interruption.overridden.replace(true),
+            record,
+            deadline: record.set_limit(watch::time(limit)),
+        };
+        Ok(f())
+    }
+
+    /// Sets the host's check; `false` if there is one.
+    pub(crate) fn set_check(&self, check: Box<Check>) -> Result<bool> {
+        watch::available()?;
+        Ok(self.interruption.check.set(check).is_ok())
+    }
+
+    /// Arms the hook, in the signal handler of the thread that runs this runtime.
+    #[cfg(unix)]
+    pub(super) fn arm_in_signal(&self) {
+        let l = self.main();
+        if !l.is_null() && !self.stop.changing.load(Ordering::Relaxed) {
+            // SAFETY: this thread is in a run, so it holds the lock; what `lua_sethook`
+            // does is made for signal handlers, and our own changes were excluded.
+            unsafe { self.stop.set_hook(l) };
+        }
+    }
+
     /// Makes the error value on top of the stack one that Lua code cannot catch.
     pub(crate) fn stop_with_top(&self, stack: Stack<'_>) {
         let depth = self.depth.get();
         if depth == 0 {
             return;
         }
+        let key = self.slot_of_stop(depth);
         stack.push_copy(stack.top());
-        // SAFETY: live and locked; the key exists since the start, so nothing is allocated.
-        unsafe { sys::lua_rawseti(stack.l, sys::LUA_REGISTRYINDEX, slots::STOP) };
+        // SAFETY: live and locked. The memory limit is not enforced in host functions and in
+        // the hook, so the store does not raise if the key is new.
+        unsafe { sys::lua_rawseti(stack.l, sys::LUA_REGISTRYINDEX, key) };
         self.stop.raised_at.set(depth);
         self.stop.arm(stack.l);
+        // Should Lua code take the hook away, it is set again.
+        watch::record().press();
+    }
+
+    /// The slot for an error raised in a run of some depth.
+    fn slot_of_stop(&self, depth: u32) -> SlotKey {
+        let mut pending = self.stop.pending.borrow_mut();
+        if let Some((_, key)) = pending.iter().find(|(at, _)| *at == depth) {
+            return *key;
+        }
+        let key = if pending.is_empty() {
+            slots::STOP
+        } else {
+            // Without a slot the outer error is lost, but the stop is not.
+            self.slots.acquire().unwrap_or(slots::STOP)
+        };
+        pending.push((depth, key));
+        key
     }
 
     /// At the end of a run: whether an uncatchable error was raised in it.
@@ -128,30 +333,75 @@ impl Shared {
         if !self.stop_is_due() {
             return false;
         }
-        self.stop.raised_at.set(0);
-        self.stop.disarm(stack.l);
-        stack.push_slot(slots::STOP);
+        let (taken, outer) = {
+            let mut pending = self.stop.pending.borrow_mut();
+            (pending.pop(), pending.last().map_or(0, |(at, _)| *at))
+        };
+        let key = taken.map_or(slots::STOP, |(_, key)| key);
+        self.stop.raised_at.set(outer);
+        if outer == 0 {
+            self.stop.disarm(stack.l);
+        }
+        stack.push_slot(key);
         stack.push_nil();
-        // SAFETY: as in `stop_with_top`.
-        unsafe { sys::lua_rawseti(stack.l, sys::LUA_REGISTRYINDEX, slots::STOP) };
+        // SAFETY: live and locked; the key exists, so nothing is allocated.
+        unsafe { sys::lua_rawseti(stack.l, sys::LUA_REGISTRYINDEX, key) };
+        if key != slots::STOP {
+            self.slots.release(key);
+        }
         true
     }
 }
 
-/// The shim's hook asks whether to raise: yes, if an uncatchable error is on its way.
+/// The shim's hook asks whether to raise.
 pub(super) unsafe extern "C" fn hook_entry(l: *mut sys::lua_State) -> c_int {
-    let address = RUNTIMES
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .get(&registry_address(l))
-        .copied();
-    let Some(address) = address else { return 0 };
-    // SAFETY: registered runtimes are alive (`unregister` comes before the end), and this
-    // thread runs the state, so it holds the lock.
-    let shared = unsafe { &*(address as *const Shared) };
-    if !shared.stop.is_pending() {
+    let record = watch::record();
+    record.answer();
+    // SAFETY: the innermost run of this thread goes on, and keeps its runtime; `l` is
+    // one of its states, since only they have the hook.
+    let Some(shared) = (unsafe { record.running().as_ref() }) else {
+        return 0;
+    };
+    let stack = Stack::new(shared, l);
+    let raised_at = shared.stop.raised_at.get();
+    if raised_at != 0 && raised_at == shared.depth.get() {
+        let pending = shared.stop.pending.borrow();
+        let key = pending.last().map_or(slots::STOP, |(_, key)| *key);
+        stack.push_slot(key);
+        return sys::LUPA_RAISE;
+    }
+    let enforced = shared.memory.enforce(false);
+    let outer = shared.current.replace(l);
+    // Disarmed first: the check may run Lua code, and what is raised arms it again.
+    shared.stop.disarm(l);
+    let raised = match catch_unwind(AssertUnwindSafe(|| shared.interruption.due(record))) {
+        Ok(None) => 0,
+        Ok(Some(error)) => raise(stack, |stack| dispatch::raise_error(stack, error)),
+        Err(panic) => raise(stack, |stack| dispatch::raise_panic(stack, panic)),
+    };
+    shared.current.set(outer);
+    shared.memory.enforce(enforced);
+    raised
+}
+
+/// Lua code has called `debug.sethook`: what it set becomes its own hook, and ours stays.
+pub(super) unsafe extern "C" fn sethook_entry(l: *mut sys::lua_State) -> c_int {
+    // SAFETY: as in `hook_entry`.
+    if let Some(shared) = unsafe { watch::record().running().as_ref() }
+        && shared.stop.armed.load(Ordering::Relaxed)
+    {
+        shared.stop.arm(l);
+    }
+    0
+}
+
+/// Raises what `push` pushes, uncatchably.
+fn raise(stack: Stack<'_>, push: impl FnOnce(Stack<'_>) -> c_int) -> c_int {
+    if stack.reserve(16).is_err() {
+        // No stack is left, so a deeper call is about to fail. The next tick tries again.
         return 0;
     }
-    Stack::new(shared, l).push_slot(slots::STOP);
+    push(stack);
+    stack.shared().stop_with_top(stack);
     sys::LUPA_RAISE
 }

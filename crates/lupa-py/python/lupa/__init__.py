@@ -17,10 +17,12 @@ from __future__ import annotations
 from collections.abc import Iterator as _Iterator
 from contextlib import contextmanager as _contextmanager
 
-from lupa import _global_symbols  # noqa: F401, I001  (before anything that loads the extension)
-
 # The two modules are there as attributes, too, without another import.
-from lupa import lua51 as lua51, luajit21 as luajit21
+from lupa import (
+    _global_symbols,  # noqa: F401  (before anything that loads the extension)
+    lua51 as lua51,
+    luajit21 as luajit21,
+)
 from lupa._api import *  # noqa: F403
 from lupa._lupa import (
     _LuaCoroutineFunction as _LuaCoroutineFunction,

@@ -1,0 +1,77 @@
+//! Ending Lua code that runs too long.
+
+use crate::error::Result;
+use crate::runtime::Runtime;
+use std::time::Duration;
+
+/// Time limits, interrupts and checks.
+///
+/// Lua code that has to end is ended by an error that it cannot catch: `pcall` in a loop
+/// does not keep it alive, nor does an `xpcall` handler, which is not even run. Compiled loops and coroutines
+/// are reached like everything else, and the runtime stays usable. What cannot be interrupted comes to its end
+/// first: a single call of a C function such as a pattern match, a host function, a `__gc` finalizer, a function
+/// set by `debug.sethook`.
+///
+/// On a runtime that uses nothing of this, it costs a few plain stores a call. A call that
+/// lasts longer than 0.1 s is noticed by a thread of this library, which sends SIGURG to the thread
+/// that runs it; a handler that was installed for SIGURG before is called for other senders' signals. Where there are no
+/// such signals (on Windows) these functions give [`Error::Unavailable`](crate::Error::Unavailable).
+impl Runtime {
+    /// Sets how long each call from the host into Lua may take, all that it calls in turn included; `None` for any
+    /// time. Then it ends with [`Error::Timeout`](crate::Error::Timeout). It holds for calls that begin from now on,
+    /// and may be set from any thread.
+    ///
+    /// ```
+    /// # #[cfg(unix)] {
+    /// use lupa_core::{Error, Runtime};
+    /// let lua = Runtime::new()?;
+    /// lua.set_time_limit(Some(std::time::Duration::from_millis(50)))?;
+    /// let error = lua.load("while true do end").exec().unwrap_err();
+    /// assert!(matches!(error, Error::Timeout));
+    /// # }
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Error::Unavailable`.
+    pub fn set_time_limit(&self, limit: Option<Duration>) -> Result<()> {
+        self.shared().set_time_limit(limit)
+    }
+
+    /// Calls `f`; the Lua code that this thread runs meanwhile, in this runtime or another one, may take so long in
+    /// all, instead of the time that [`Runtime::set_time_limit`] gives to each call in this runtime. A limit further
+    /// up on this thread goes on to hold: this one can only shorten it. Holds the runtime's lock.
+    ///
+    /// # Errors
+    /// `Error::Forked`, `Error::Unavailable`.
+    pub fn with_time_limit<R>(&self, limit: Duration, f: impl FnOnce() -> R) -> Result<R> {
+        self.shared().with_time_limit(limit, f)
+    }
+
+    /// Ends the Lua code that runs in this runtime, with [`Error::Interrupted`](crate::Error::Interrupted). Does
+    /// nothing if none runs. May be called from any thread, and in a host function; waits for nothing.
+    ///
+    /// If a host function that Lua code called had called Lua in turn, and goes on in spite of the error, the code that
+    /// called it is interrupted when it returns.
+    ///
+    /// # Errors
+    /// `Error::Unavailable`.
+    pub fn interrupt(&self) -> Result<()> {
+        self.shared().interrupt()
+    }
+
+    /// Sets the host's own reason to end Lua code, once and for all. `check` is called about every 0.1 s while
+    /// Lua code runs, on the thread that runs it, between two of its instructions. An error ends the Lua code and arrives as what it is. `Ok(true)`
+    /// asks to be called again, `Ok(false)` not to be for the rest of the call from the host.
+    ///
+    /// `check` may use the runtime. Lua code that it calls cannot be interrupted. Gives whether it was set: `false` if there was a check already.
+    ///
+    /// # Errors
+    /// `Error::Unavailable`.
+    pub fn set_check(
+        &self,
+        check: impl Fn() -> Result<bool> + Send + Sync + 'static,
+    ) -> Result<bool> {
+        self.shared().set_check(Box::new(check))
+    }
+}

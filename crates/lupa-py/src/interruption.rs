@@ -1,0 +1,71 @@
+//! Time limits, and Ctrl-C in Lua code.
+
+use crate::errors::{external, lua_error};
+use crate::gil::with_gil;
+use lupa_core::{Error, Runtime};
+use pyo3::exceptions::PyValueError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use std::cell::Cell;
+use std::time::Duration;
+
+/// A `timeout` argument: None or a number of seconds.
+pub(crate) fn time_limit(timeout: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Duration>> {
+    let Some(timeout) = timeout else {
+        return Ok(None);
+    };
+    let seconds: f64 = timeout.extract()?;
+    if seconds > 0.0 {
+        // What is too long for a duration is longer than anybody waits.
+        Ok(Some(
+            Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX),
+        ))
+    } else {
+        Err(PyValueError::new_err("timeout must be positive"))
+    }
+}
+
+/// Prepares a new runtime: the time limit of its calls, and Ctrl-C.
+pub(crate) fn prepare(py: Python<'_>, runtime: &Runtime, limit: Option<Duration>) -> PyResult<()> {
+    let failed = |error: Error| lua_error(py, &error.to_string());
+    if limit.is_some() {
+        runtime.set_time_limit(limit).map_err(failed)?;
+    }
+    match runtime.set_check(check_signals) {
+        // Without it Ctrl-C waits for the end of the Lua code, and nothing else is missing.
+        Ok(_) | Err(Error::Unavailable(_)) => Ok(()),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+thread_local! {
+    /// Whether this is the main thread, and of which process: a fork makes its thread the main one.
+    static IS_MAIN: Cell<Option<(u32, bool)>> = const { Cell::new(None) };
+}
+
+/// Runs Python's signal handlers, in Lua code that takes long. They run in the main thread
+/// only; the others have nothing to check.
+fn check_signals() -> lupa_core::Result<bool> {
+    let process = std::process::id();
+    if IS_MAIN.get() == Some((process, false)) {
+        return Ok(false);
+    }
+    with_gil(|py| {
+        if IS_MAIN.get() != Some((process, true)) {
+            let is_main = is_main_thread(py).map_err(external)?;
+            IS_MAIN.set(Some((process, is_main)));
+            if !is_main {
+                return Ok(false);
+            }
+        }
+        py.check_signals().map_err(external)?;
+        Ok(true)
+    })
+}
+
+fn is_main_thread(py: Python<'_>) -> PyResult<bool> {
+    let threading = py.import(intern!(py, "threading"))?;
+    let main = threading.call_method0(intern!(py, "main_thread"))?;
+    let ident = threading.call_method0(intern!(py, "get_ident"))?;
+    main.getattr(intern!(py, "ident"))?.eq(ident)
+}
