@@ -49,7 +49,8 @@ pub enum Operation {
 }
 
 impl Operation {
-    pub(crate) const ALL: [Operation; 16] = [
+    /// All operations, in the order of their numbers.
+    pub const ALL: &'static [Operation] = &[
         Operation::Index,
         Operation::NewIndex,
         Operation::Call,

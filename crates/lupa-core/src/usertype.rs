@@ -303,7 +303,7 @@ impl<T: UserType> HostObject for MethodFunction<T> {
 
 impl<T: UserType> HostObject for UserObject<T> {
     const NAME: &'static str = T::NAME;
-    const OPERATIONS: &'static [Operation] = &Operation::ALL;
+    const OPERATIONS: &'static [Operation] = Operation::ALL;
 
     fn invoke(&self, operation: Operation, call: &mut Call<'_>) -> Result<()> {
         match operation {

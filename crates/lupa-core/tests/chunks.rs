@@ -136,3 +136,23 @@ fn only_the_chosen_libraries_are_there() -> Result<()> {
     );
     Ok(())
 }
+
+#[test]
+fn luajit_s_own_modules_can_be_required() -> Result<()> {
+    // Those of another LuaJIT, which fit no other one, may lie on the path.
+    let folder = std::env::temp_dir().join(format!("lupa-core-{}", std::process::id()));
+    std::fs::create_dir_all(folder.join("jit")).unwrap();
+    std::fs::write(folder.join("jit/p.lua"), "error('of another LuaJIT')").unwrap();
+
+    let lua = Runtime::new()?;
+    let path = format!("{}/?.lua", folder.display());
+    let loaded = lua
+        .load(
+            "package.path = ...
+             assert(type(require('jit.vmdef').bcnames) == 'string')
+             for _, name in ipairs { 'p', 'v', 'dump', 'bc', 'zone' } do assert(require('jit.' .. name)) end",
+        )
+        .call::<()>(path);
+    std::fs::remove_dir_all(&folder).unwrap();
+    loaded
+}

@@ -10,24 +10,7 @@ struct Echo;
 
 impl HostObject for Echo {
     const NAME: &'static str = "echo";
-    const OPERATIONS: &'static [Operation] = &[
-        Operation::Index,
-        Operation::NewIndex,
-        Operation::Call,
-        Operation::ToString,
-        Operation::Len,
-        Operation::Eq,
-        Operation::Lt,
-        Operation::Le,
-        Operation::Add,
-        Operation::Sub,
-        Operation::Mul,
-        Operation::Div,
-        Operation::Mod,
-        Operation::Pow,
-        Operation::Neg,
-        Operation::Concat,
-    ];
+    const OPERATIONS: &'static [Operation] = Operation::ALL;
 
     fn invoke(&self, operation: Operation, call: &mut Call<'_>) -> Result<()> {
         match operation {

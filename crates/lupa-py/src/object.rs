@@ -110,24 +110,7 @@ pub(crate) fn exception_in<'py>(py: Python<'py>, value: &Value) -> Option<Bound<
 
 impl HostObject for PyObjectRef {
     const NAME: &'static str = "python object";
-    const OPERATIONS: &'static [Operation] = &[
-        Operation::Index,
-        Operation::NewIndex,
-        Operation::Call,
-        Operation::ToString,
-        Operation::Len,
-        Operation::Eq,
-        Operation::Lt,
-        Operation::Le,
-        Operation::Add,
-        Operation::Sub,
-        Operation::Mul,
-        Operation::Div,
-        Operation::Mod,
-        Operation::Pow,
-        Operation::Neg,
-        Operation::Concat,
-    ];
+    const OPERATIONS: &'static [Operation] = Operation::ALL;
 
     fn invoke(&self, operation: Operation, call: &mut Call<'_>) -> Result<()> {
         callback(call, |cx, call| match operation {
