@@ -126,7 +126,8 @@ fn embed_jit_modules(from: &Path, out: &Path) -> io::Result<()> {
         if path.extension().is_some_and(|e| e == "lua") {
             let name = path.file_stem().expect("it has an extension").to_str();
             let name = name.expect("LuaJIT's file names are ASCII").to_owned();
-            if is_foreign_disassembler(&name) {
+            // `bcsave` is the inside of the command `luajit -b`, which nobody has here.
+            if name == "bcsave" || is_foreign_disassembler(&name) {
                 continue;
             }
             let source = without_comments(&fs::read_to_string(&path)?);
