@@ -43,8 +43,14 @@ PROFILE ?= dev
 # Options for pytest: make test PYTEST_ARGS='-k coroutine -x'
 PYTEST_ARGS ?=
 
+# Options for the Python benchmarks: make bench-python BENCH_ARGS='--only call --quick'
+BENCH_ARGS ?=
+
+# Where PyPI's lupa, which has our package's name, is installed for the benchmarks.
+BENCH_VENV := $(CURDIR)/.venv-bench-$(PYTHON_TAG)
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python lint docs clean
+.PHONY: help demo test test-rust test-python bench-python lint docs clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -78,6 +84,16 @@ test-rust: $(VENV)/.group-test ## Run the Rust tests alone
 test-python: $(VENV)/.group-test ## Run the Python suites alone (PROFILE=release ASSERTIONS= tests what is shipped)
 	"$(BIN)/maturin" develop --quiet --profile $(PROFILE) $(EXT_TEST_FEATURES)
 	"$(PY)" -m pytest $(PYTEST_ARGS)
+
+$(BENCH_VENV)/.created: pyproject.toml
+	$(PYTHON_EXE) -m venv --clear "$(BENCH_VENV)"
+	"$(subst $(VENV),$(BENCH_VENV),$(PY))" -m pip install --quiet --upgrade 'pip>=25.1'
+	"$(subst $(VENV),$(BENCH_VENV),$(PY))" -m pip install --quiet --group bench
+	@touch $@
+
+bench-python: $(VENV)/.group-build $(BENCH_VENV)/.created ## Time the Python package beside PyPI's lupa
+	"$(BIN)/maturin" develop --quiet --release
+	"$(subst $(VENV),$(BENCH_VENV),$(PY))" benches/python $(BENCH_ARGS)
 
 lint: $(VENV)/.group-lint ## Check formatting, lints, types and the stubs
 	cargo fmt --all --check

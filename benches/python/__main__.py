@@ -1,0 +1,82 @@
+"""Measure this package beside another one: `make bench-python`, see --help."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+
+import implementations
+from compare import QUICK, Effort, compare
+from operations import select
+from ratios import Pairs, geometric_mean, time_text
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="make bench-python BENCH_ARGS=...",
+        description="Time the package as it is built now beside PyPI's lupa, or another build.",
+    )
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="WORDS",
+        help="only operations whose group/name contains this (may be repeated)",
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="3 rounds of short batches instead of 9 of long ones"
+    )
+    parser.add_argument("--rounds", type=int, help="so many rounds instead")
+    parser.add_argument("--keep", metavar="NAME", help="keep this build for --against, and end")
+    parser.add_argument(
+        "--against", metavar="NAME", help="compare with a build that was kept, not with PyPI's"
+    )
+    parser.add_argument("--list", action="store_true", help="name the operations, and end")
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = parse()
+    operations = select(options.only)
+    if options.list:
+        print("\n".join(operation.key for operation in operations))
+        return
+    if options.keep:
+        implementations.keep_build(options.keep)
+        return
+
+    ours = implementations.keep_build("ours")
+    theirs = (
+        implementations.kept_build(options.against) if options.against else implementations.pypi()
+    )
+    effort = QUICK if options.quick else Effort()
+    if options.rounds:
+        effort = replace(effort, rounds=options.rounds)
+
+    results: dict[str, Pairs] = {}
+    total = effort.rounds * len(operations)
+    for done, (operation, pairs) in enumerate(compare(theirs, ours, operations, effort), start=1):
+        results[operation.key] = pairs
+        if sys.stderr.isatty():
+            print(f"\r{done} of {total} ", end="", file=sys.stderr, flush=True)
+
+    print(f"\n{'':44}{theirs.name:>10}{ours.name:>10}   ratio  (above 1: ours is faster)")
+    title = ""
+    for operation in operations:
+        if operation.group != title:
+            title = operation.group
+            print(f"\n{title}")
+        pairs = results[operation.key]
+        times = "".join(f"{time_text(min(side)):>10}" for side in (pairs.theirs, pairs.ours))
+        low, high = pairs.spread
+        print(f"  {operation.name:42}{times}  {pairs.ratio:6.2f}  {low:.2f}..{high:.2f}")
+    ratios = [pairs.ratio for pairs in results.values()]
+    print(
+        f"\ngeometric mean {geometric_mean(ratios):.2f};"
+        f" {sum(ratio < 1 for ratio in ratios)} of {len(ratios)} below 1"
+    )
+
+
+if __name__ == "__main__":
+    main()

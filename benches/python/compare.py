@@ -1,0 +1,50 @@
+"""Time the operations with two implementations, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from implementations import Implementation
+from operations import Operation
+from ratios import Pairs
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is measured: rounds of fresh processes, batches in each, and a batch's seconds."""
+
+    rounds: int = 9
+    batches: int = 12
+    seconds: float = 0.002
+
+
+QUICK = Effort(rounds=3, batches=8, seconds=0.001)
+
+
+def compare(
+    theirs: Implementation, ours: Implementation, operations: list[Operation], effort: Effort
+) -> Iterator[tuple[Operation, Pairs]]:
+    """Yield each operation with what was measured so far, once a round.
+
+    A round starts two fresh processes and goes through the operations.  The processes take turns,
+    batch by batch, so that both meet the same state of the machine, and the best batch of each
+    counts: the one that was disturbed least.
+    """
+    results = {operation.key: Pairs() for operation in operations}
+    for number in range(effort.rounds):
+        with theirs.start() as their_worker, ours.start() as our_worker:
+            workers = [their_worker, our_worker] if number % 2 == 0 else [our_worker, their_worker]
+            for operation in operations:
+                for worker in workers:
+                    worker.ask("prepare", operation=operation.key, seconds=effort.seconds)
+                turns = [
+                    {worker: worker.ask("time") for worker in workers}
+                    for _ in range(effort.batches)
+                ]
+                pairs = results[operation.key]
+                pairs.add(
+                    theirs=min(turn[their_worker] for turn in turns),
+                    ours=min(turn[our_worker] for turn in turns),
+                )
+                yield operation, pairs
