@@ -50,7 +50,7 @@ BENCH_ARGS ?=
 BENCH_VENV := $(CURDIR)/.venv-bench-$(PYTHON_TAG)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python bench-python lint docs clean
+.PHONY: help demo test test-rust test-python bench-rust bench-python lint docs clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -90,6 +90,11 @@ $(BENCH_VENV)/.created: pyproject.toml
 	"$(subst $(VENV),$(BENCH_VENV),$(PY))" -m pip install --quiet --upgrade 'pip>=25.1'
 	"$(subst $(VENV),$(BENCH_VENV),$(PY))" -m pip install --quiet --group bench
 	@touch $@
+
+bench-rust: ## Time lupa-core beside mlua and the raw C API, by Criterion and side by side
+	cargo bench --quiet --package lupa-benches
+	@mkdir -p out/bench
+	cargo run --quiet --profile bench --package lupa-benches --bin ratios > out/bench/rust.json
 
 bench-python: $(VENV)/.group-build $(BENCH_VENV)/.created ## Time the Python package beside PyPI's lupa
 	"$(BIN)/maturin" develop --quiet --release
