@@ -48,9 +48,10 @@ BENCH_ARGS ?=
 
 # Where PyPI's lupa, which has our package's name, is installed for the benchmarks.
 BENCH_VENV := $(CURDIR)/.venv-bench-$(PYTHON_TAG)
+BENCH_PY := $(subst $(VENV),$(BENCH_VENV),$(PY))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python bench-rust bench-python lint docs clean
+.PHONY: help demo test test-rust test-python bench bench-rust bench-python lint docs clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,9 +88,13 @@ test-python: $(VENV)/.group-test ## Run the Python suites alone (PROFILE=release
 
 $(BENCH_VENV)/.created: pyproject.toml
 	$(PYTHON_EXE) -m venv --clear "$(BENCH_VENV)"
-	"$(subst $(VENV),$(BENCH_VENV),$(PY))" -m pip install --quiet --upgrade 'pip>=25.1'
-	"$(subst $(VENV),$(BENCH_VENV),$(PY))" -m pip install --quiet --group bench
+	"$(BENCH_PY)" -m pip install --quiet --upgrade 'pip>=25.1'
+	"$(BENCH_PY)" -m pip install --quiet --group bench
 	@touch $@
+
+bench: override BENCH_ARGS += --all
+bench: bench-rust bench-python ## Measure all sides, and write docs/benchmarks.md
+	"$(BENCH_PY)" benches/python/report.py
 
 bench-rust: ## Time lupa-core beside mlua and the raw C API, by Criterion and side by side
 	cargo bench --quiet --package lupa-benches
@@ -98,7 +103,7 @@ bench-rust: ## Time lupa-core beside mlua and the raw C API, by Criterion and si
 
 bench-python: $(VENV)/.group-build $(BENCH_VENV)/.created ## Time the Python package beside PyPI's lupa
 	"$(BIN)/maturin" develop --quiet --release
-	"$(subst $(VENV),$(BENCH_VENV),$(PY))" benches/python $(BENCH_ARGS)
+	"$(BENCH_PY)" benches/python $(BENCH_ARGS)
 
 lint: $(VENV)/.group-lint ## Check formatting, lints, types and the stubs
 	cargo fmt --all --check
@@ -119,4 +124,4 @@ clean: ## Remove everything that was built, virtual environments included
 	cargo clean
 	rm -rf .venv-* out .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	rm -f crates/lupa-py/python/lupa/_lupa*.so crates/lupa-py/python/lupa/_lupa*.pyd
-	find crates examples tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find benches crates examples tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import implementations
-from compare import QUICK, Effort, compare
+from compare import QUICK, Effort, compare, compare_experiments, compare_growth
 from operations import select
 from ratios import Pairs, geometric_mean, time_text
+from report import PYTHON_RESULTS, conditions
 
 
 def parse() -> argparse.Namespace:
@@ -32,8 +34,14 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--against", metavar="NAME", help="compare with a build that was kept, not with PyPI's"
     )
+    parser.add_argument(
+        "--all", action="store_true", help="measure all there is, for the report, and keep it"
+    )
     parser.add_argument("--list", action="store_true", help="name the operations, and end")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.all and (options.only or options.against):
+        parser.error("--all is for the report, which shows everything, beside PyPI's lupa")
+    return options
 
 
 def main() -> None:
@@ -68,9 +76,21 @@ def main() -> None:
             title = operation.group
             print(f"\n{title}")
         pairs = results[operation.key]
-        times = "".join(f"{time_text(min(side)):>10}" for side in (pairs.theirs, pairs.ours))
+        times = "".join(f"{time_text(side):>10}" for side in pairs.best())
         low, high = pairs.spread
         print(f"  {operation.name:42}{times}  {pairs.ratio:6.2f}  {low:.2f}..{high:.2f}")
+    if options.all:
+        measured = {
+            "conditions": conditions(),
+            "operations": {key: asdict(pairs) for key, pairs in results.items()},
+            "experiments": {
+                title: asdict(pairs)
+                for title, pairs in compare_experiments(theirs, ours, rounds=3).items()
+            },
+            "growth": compare_growth(theirs, ours),
+        }
+        PYTHON_RESULTS.write_text(json.dumps(measured), encoding="utf-8")
+
     ratios = [pairs.ratio for pairs in results.values()]
     print(
         f"\ngeometric mean {geometric_mean(ratios):.2f};"

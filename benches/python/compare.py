@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from experiments import EXPERIMENTS, GROWTH
 from implementations import Implementation
 from operations import Operation
 from ratios import Pairs
@@ -48,3 +49,36 @@ def compare(
                     ours=min(turn[our_worker] for turn in turns),
                 )
                 yield operation, pairs
+
+
+def compare_experiments(
+    theirs: Implementation, ours: Implementation, rounds: int
+) -> dict[str, Pairs]:
+    """Make the experiments, and time the import, with fresh processes for each."""
+    results = {title: Pairs() for title in ("import", *(row[0] for row in EXPERIMENTS))}
+    for _ in range(rounds):
+        for title, name, options, _ in EXPERIMENTS:
+            with theirs.start() as their_worker, ours.start() as our_worker:
+                results[title].add(
+                    their_worker.ask("experiment", name=name, options=options),
+                    our_worker.ask("experiment", name=name, options=options),
+                )
+                results["import"].add(
+                    their_worker.ask("import_seconds"), our_worker.ask("import_seconds")
+                )
+    return results
+
+
+def compare_growth(
+    theirs: Implementation, ours: Implementation
+) -> dict[str, dict[str, list[float]]]:
+    """Seconds an item for each of the sizes, for what should grow in proportion."""
+    results = {}
+    for what in GROWTH:
+        with theirs.start() as their_worker, ours.start() as our_worker:
+            request = {"name": "growth", "options": {"what": what}}
+            results[what] = {
+                "theirs": their_worker.ask("experiment", **request),
+                "ours": our_worker.ask("experiment", **request),
+            }
+    return results

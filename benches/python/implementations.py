@@ -75,7 +75,7 @@ class Worker:
             raise SystemExit(f"a worker ended with status {self._process.wait()}")
         return json.loads(line)
 
-    def ask(self, name: str, **arguments: Any) -> Any:
+    def ask(self, name: str, /, **arguments: Any) -> Any:
         """Make a request, one of the methods of `worker.Requests`, and wait for the answer."""
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps((name, arguments)) + "\n")

@@ -15,6 +15,9 @@ class Pairs:
     theirs: list[float] = field(default_factory=list)
     ours: list[float] = field(default_factory=list)
 
+    def best(self) -> tuple[float, float]:
+        return min(self.theirs), min(self.ours)
+
     def add(self, theirs: float, ours: float) -> None:
         self.theirs.append(theirs)
         self.ours.append(ours)

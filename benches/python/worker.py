@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import json
 import sys
+from time import perf_counter
 from typing import Any
 
+import experiments
 from operations import OPERATIONS
 from timing import Batches
 
-import lupa.luajit21 as lupa
+_start = perf_counter()
+import lupa.luajit21 as lupa  # noqa: E402
+
+IMPORT_SECONDS = perf_counter() - _start
 
 
 class Requests:
@@ -26,6 +31,14 @@ class Requests:
     def time(self) -> float:
         """Time a batch of the prepared operation."""
         return self.batches.time()
+
+    def import_seconds(self) -> float:
+        """How long the import of this process took."""
+        return IMPORT_SECONDS
+
+    def experiment(self, name: str, options: dict[str, Any]) -> Any:
+        """Call a function of `experiments`."""
+        return getattr(experiments, name)(lupa, **options)
 
 
 def main() -> None:
