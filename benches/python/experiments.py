@@ -88,7 +88,7 @@ def memory_of_a_wrapped_object(lupa: ModuleType) -> float:
 def growth(lupa: ModuleType, what: str) -> list[float]:
     """Seconds an item, for each of `SIZES`: the best of some times."""
     return [
-        min(GROWTH[what](lupa, size) for _ in range(5 if size < 10**6 else 3)) / size
+        min(GROWTH[what](lupa, size) for _ in range(max(3, 30_000 // size))) / size
         for size in SIZES
     ]
 

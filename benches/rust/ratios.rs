@@ -1,7 +1,7 @@
 //! Times the operations of all sides in turns, and prints what was measured as JSON.
 //!
 //! Criterion measures one thing after the other, so its estimates of two sides are of different
-//! minutes.  Here the sides take turns of a millisecond, so what disturbs one disturbs all.
+//! minutes.  Here the sides take short turns, so what disturbs one disturbs all.
 
 use lupa_benches::{Operation, Side, Timed};
 use std::fmt::Write as _;
@@ -10,8 +10,8 @@ use std::time::Duration;
 
 const ROUNDS: usize = 33;
 /// Turns in a round, of which the best counts.
-const TURNS: usize = 3;
-const TURN: Duration = Duration::from_micros(500);
+const TURNS: usize = 8;
+const TURN: Duration = Duration::from_micros(200);
 
 fn main() -> std::io::Result<()> {
     let mut json = String::new();

@@ -38,9 +38,8 @@ pub(crate) fn prepare(operation: Operation) -> Result<Timed> {
         Operation::CallString => {
             let f = function(scripts::ECHO)?;
             each(move || {
-                drop(black_box(
-                    f.call::<String>(black_box(scripts::TEXT)).unwrap(),
-                ))
+                let text: String = f.call(black_box(scripts::TEXT)).unwrap();
+                drop(black_box(text));
             })
         }
         Operation::GetName => {
