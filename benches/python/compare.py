@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from experiments import EXPERIMENTS, GROWTH
+from experiments import EXPERIMENTS, GROWTH, SIZES
 from implementations import Implementation
 from operations import Operation
 from ratios import Pairs
@@ -72,13 +72,20 @@ def compare_experiments(
 def compare_growth(
     theirs: Implementation, ours: Implementation
 ) -> dict[str, dict[str, list[float]]]:
-    """Seconds an item for each of the sizes, for what should grow in proportion."""
+    """Seconds an item for each of the sizes, for what should grow in proportion: the best turn."""
     results = {}
     for what in GROWTH:
+        lines: dict[str, list[float]] = {"theirs": [], "ours": []}
         with theirs.start() as their_worker, ours.start() as our_worker:
-            request = {"name": "growth", "options": {"what": what}}
-            results[what] = {
-                "theirs": their_worker.ask("experiment", **request),
-                "ours": our_worker.ask("experiment", **request),
-            }
+            for size in SIZES:
+                request = {"name": "growth", "options": {"what": what, "size": size}}
+                pairs = Pairs()
+                for _ in range(max(3, 30_000 // size)):
+                    pairs.add(
+                        their_worker.ask("experiment", **request),
+                        our_worker.ask("experiment", **request),
+                    )
+                for line, seconds in zip(lines.values(), pairs.best()):
+                    line.append(seconds)
+        results[what] = lines
     return results

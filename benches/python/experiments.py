@@ -85,12 +85,9 @@ def memory_of_a_wrapped_object(lupa: ModuleType) -> float:
 # --- growth -----------------------------------------------------------------------------------
 
 
-def growth(lupa: ModuleType, what: str) -> list[float]:
-    """Seconds an item, for each of `SIZES`: the best of some times."""
-    return [
-        min(GROWTH[what](lupa, size) for _ in range(max(3, 30_000 // size))) / size
-        for size in SIZES
-    ]
+def growth(lupa: ModuleType, what: str, size: int) -> float:
+    """Seconds an item of so many."""
+    return GROWTH[what](lupa, size) / size
 
 
 def timed(function: Callable[[], Any]) -> float:
