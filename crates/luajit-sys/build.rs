@@ -8,7 +8,7 @@ use std::{env, fs, io};
 const EXPORTS: &str = "lua_*; luaL_*; luaopen_*; luaJIT_*;";
 
 fn main() -> io::Result<()> {
-    for path in ["build.rs", "shim/shim.c", "shim/shim.h"] {
+    for path in ["build.rs", "shim/shim.c", "shim/internals.c", "shim/shim.h"] {
         println!("cargo::rerun-if-changed={path}");
     }
     // What luajit-src and its make read; cc names CC, CFLAGS and their like itself.
@@ -37,7 +37,7 @@ fn main() -> io::Result<()> {
         .unwrap_or_else(|e| fail(&format!("building LuaJIT failed: {e}")));
     let (include, lib) = (luajit.include_dir(), luajit.lib_dir());
 
-    build_shim(include, msvc);
+    build_shim(include, &out.join("luajit-build/src"), msvc);
     link(&luajit);
     embed_jit_modules(&out.join("luajit-build/src/jit"), &out)?;
 
@@ -84,9 +84,10 @@ fn set_flags(msvc: bool) {
     }
 }
 
-fn build_shim(include: &Path, msvc: bool) {
+fn build_shim(include: &Path, private: &Path, msvc: bool) {
     let mut cc = cc::Build::new();
-    cc.file("shim/shim.c").include("shim").include(include);
+    cc.files(["shim/shim.c", "shim/internals.c"]);
+    cc.include("shim").include(include).include(private);
     cc.warnings(true).extra_warnings(!msvc);
     if !msvc {
         // Lua errors pass through the shim's frames.

@@ -88,6 +88,17 @@ typedef struct lupa_Chunk {
 ** and finalizers would find it there, and the function to pass it to again later. */
 lupa_Chunk *lupa_set_chunk(lupa_Chunk *chunk);
 
+/* Puts all frames of `from`, a coroutine that waits in a yield, in place of the frame in which the
+** coroutine `to` waits, as if `to` had called the bottom function of `from` instead of the one that
+** yielded.  0 if one of them does not wait in a yield, or there is no stack left. */
+int lupa_graft_frames(lua_State *to, lua_State *from);
+
+/* Ends a coroutine that does not run: no more of its code will. */
+void lupa_end_coroutine(lua_State *co);
+
+/* Whether the FFI library was opened, so that there may be values of its types. */
+int lupa_has_ctypes(lua_State *L);
+
 /* Standard libraries by bit. The base library includes `coroutine`. */
 #define LUPA_LIB_BASE    (1 << 0)
 #define LUPA_LIB_PACKAGE (1 << 1)

@@ -110,6 +110,13 @@ unsafe extern "C" {
     pub fn lupa_set_stack_end(address: usize);
     /// Whether the calling thread has used its native stack up to there: 0 no, 1 yes, -1 unknown.
     pub fn lupa_stack_state() -> c_int;
+    /// Puts the frames of a coroutine that waits in a yield in place of the topmost frame of another;
+    /// 0 if one does not wait, or there is no stack left.
+    pub fn lupa_graft_frames(to: *mut lua_State, from: *mut lua_State) -> c_int;
+    /// Ends a coroutine that does not run: no more of its code will.
+    pub fn lupa_end_coroutine(co: *mut lua_State);
+    /// Whether the FFI library was opened, so that there may be values of its types.
+    pub fn lupa_has_ctypes(L: *mut lua_State) -> c_int;
     /// Gives the C function that serves an event, `0 <= event < LUPA_EVENTS`.
     pub fn lupa_trampoline(event: c_int) -> lua_CFunction;
 }

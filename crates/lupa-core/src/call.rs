@@ -84,6 +84,7 @@ impl std::fmt::Debug for Arguments<'_> {
 pub struct Results<'s> {
     first: Slot<'s>,
     count: usize,
+    yielded: bool,
 }
 
 impl<'s> Results<'s> {
@@ -93,7 +94,23 @@ impl<'s> Results<'s> {
         Results {
             first: Slot::new(stack, first),
             count,
+            yielded: false,
         }
+    }
+
+    #[inline]
+    pub(crate) fn of_coroutine(stack: Stack<'s>, first: c_int, yielded: bool) -> Self {
+        Results {
+            yielded,
+            ..Results::new(stack, first)
+        }
+    }
+
+    /// Whether a coroutine has yielded these and waits: what a function or the end of a coroutine
+    /// gives was returned.
+    #[inline]
+    pub fn yielded(self) -> bool {
+        self.yielded
     }
 
     /// Number of results.

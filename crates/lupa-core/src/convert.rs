@@ -356,6 +356,27 @@ impl<'s> Slot<'s> {
         Ok(items)
     }
 
+    /// Whether it is a table whose keys are the numbers from 1 to its length, all of them and no
+    /// others; an empty table is a sequence, too. Looks at every key.
+    ///
+    /// # Errors
+    /// `Error::StackOverflow`.
+    pub fn is_sequence(self) -> Result<bool> {
+        let length = self.raw_len();
+        let mut count = 0;
+        let mut others = false;
+        if self.kind() != Kind::Table {
+            return Ok(false);
+        }
+        self.entries(|key, _| {
+            let position = key.number().filter(|n| n.fract() == 0.0 && *n >= 1.0);
+            others |= position.is_none_or(|n| n > length as f64);
+            count += 1;
+            Ok(())
+        })?;
+        Ok(!others && count == length)
+    }
+
     /// Calls `read` with each key and value of a table, metamethods aside.
     ///
     /// # Errors

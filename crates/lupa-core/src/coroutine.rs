@@ -1,11 +1,12 @@
 //! Coroutines.
 
 use crate::call::{Arguments, Around, Directly, Results};
-use crate::convert::{FromLuaMulti, IntoLuaMulti};
+use crate::convert::{FromLuaMulti, IntoLua, IntoLuaMulti};
 use crate::error::Result;
 use crate::function::Function;
 use crate::handle::Handle;
 use crate::raw::coroutine::CoroutineStatus;
+use crate::slot::Pusher;
 
 /// A coroutine.
 #[derive(Debug, Clone)]
@@ -47,6 +48,62 @@ impl Coroutine {
         read: impl for<'s> FnOnce(Results<'s>) -> Result<R>,
     ) -> Result<R> {
         self.0.resume_with(push, around, read)
+    }
+
+    /// Raises an error in the coroutine, at the yield that it waits in, and goes on as
+    /// [`Coroutine::resume`]: Lua code there may catch it and yield or return. In a coroutine that
+    /// has not been started or has ended nothing can catch it: the former has ended then.
+    ///
+    /// ```
+    /// use lupa_core::{Coroutine, Runtime};
+    ///
+    /// let lua = Runtime::new()?;
+    /// let waiter: Coroutine = lua
+    ///     .load("return coroutine.create(function() return pcall(coroutine.yield) end)")
+    ///     .eval()?;
+    /// waiter.resume::<()>(())?;
+    /// let (ok, error): (bool, String) = waiter.throw("too late")?;
+    /// assert_eq!((ok, error.as_str()), (false, "too late"));
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The error itself, or another that the coroutine raises; else as [`Coroutine::resume`].
+    pub fn throw<R>(&self, error: impl IntoLua) -> Result<R>
+    where
+        R: for<'s> FromLuaMulti<'s>,
+    {
+        self.throw_with(
+            |to| error.into_lua(to),
+            true,
+            Directly,
+            |results| R::from_results(results),
+        )
+    }
+
+    /// As [`Coroutine::throw`], in the three phases of [`Function::call_with`]. If it is not
+    /// `catchable`, the error goes past all `pcall`s, as that of
+    /// [`Call::raise_uncatchable`](crate::Call::raise_uncatchable) does.
+    ///
+    /// # Errors
+    /// As [`Coroutine::throw`].
+    pub fn throw_with<R>(
+        &self,
+        error: impl FnOnce(Pusher<'_>) -> Result<()>,
+        catchable: bool,
+        around: impl Around,
+        read: impl for<'s> FnOnce(Results<'s>) -> Result<R>,
+    ) -> Result<R> {
+        self.0.throw_with(error, catchable, around, read)
+    }
+
+    /// Ends the coroutine: no more of its code runs. One that an error has ended counts as
+    /// [`CoroutineStatus::Dead`] from then on, and lets go of what it had on its stack.
+    ///
+    /// # Errors
+    /// A runtime error if it is running; `Error::Closed`, `Error::Forked`.
+    pub fn close(&self) -> Result<()> {
+        self.0.close_coroutine()
     }
 
     /// The function of a coroutine that has not been started.

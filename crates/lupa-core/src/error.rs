@@ -1,5 +1,6 @@
 //! What can go wrong.
 
+use crate::raw::coroutine::CoroutineStatus;
 use crate::value::Value;
 use std::any::Any;
 use std::borrow::Cow;
@@ -68,8 +69,8 @@ pub enum Error {
     RecursionLimit,
 
     /// The coroutine has ended, or is running.
-    #[error("cannot resume {0} coroutine")]
-    CoroutineUnresumable(&'static str),
+    #[error("cannot resume {} coroutine", if .0.has_ended() { "dead" } else { "non-suspended" })]
+    CoroutineUnresumable(CoroutineStatus),
 
     /// The runtime was closed.
     #[error("the Lua runtime is closed")]

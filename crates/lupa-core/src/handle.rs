@@ -140,6 +140,7 @@ impl Handle {
         })
     }
 
+    #[inline]
     pub(crate) fn resume_with<R>(
         &self,
         push: impl FnOnce(&mut Arguments<'_>) -> Result<()>,
@@ -148,9 +149,30 @@ impl Handle {
     ) -> Result<R> {
         self.with(|stack, index| {
             push(&mut Arguments::new(stack))?;
-            around.around(|| stack.resume(index, index))?;
-            read(Results::new(stack, index + 1))
+            let yielded = around.around(|| stack.resume(index, index))?;
+            read(Results::of_coroutine(stack, index + 1, yielded))
         })
+    }
+
+    pub(crate) fn throw_with<R>(
+        &self,
+        error: impl FnOnce(Pusher<'_>) -> Result<()>,
+        catchable: bool,
+        around: impl Around,
+        read: impl for<'s> FnOnce(Results<'s>) -> Result<R>,
+    ) -> Result<R> {
+        self.with(|stack, index| {
+            error(Pusher::new(stack))?;
+            if stack.top() != index + 1 {
+                return Err(misuse());
+            }
+            let yielded = around.around(|| stack.throw(index, catchable))?;
+            read(Results::of_coroutine(stack, index + 1, yielded))
+        })
+    }
+
+    pub(crate) fn close_coroutine(&self) -> Result<()> {
+        self.with(|stack, index| stack.close_coroutine(index))
     }
 
     pub(crate) fn status(&self) -> Result<CoroutineStatus> {

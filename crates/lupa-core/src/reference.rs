@@ -5,7 +5,7 @@ use crate::convert::{FromLua, IntoLua};
 use crate::coroutine::Coroutine;
 use crate::error::Result;
 use crate::function::Function;
-use crate::handle::Handle;
+use crate::handle::{Handle, settled};
 use crate::host::HostObject;
 use crate::raw::Kind;
 use crate::raw::coroutine::CoroutineStatus;
@@ -74,6 +74,22 @@ impl Reference {
         self.0.get_with(key, around, read)
     }
 
+    /// `table[key]` without metamethods; `key` pushes the key, `read` reads the value.
+    ///
+    /// # Errors
+    /// Those of the closures; an error for what is no table.
+    pub fn raw_get_with<R>(
+        &self,
+        key: impl FnOnce(Pusher<'_>) -> Result<()>,
+        read: impl for<'s> FnOnce(Slot<'s>) -> Result<R>,
+    ) -> Result<R> {
+        self.0.with(|stack, index| {
+            key(Pusher::new(stack))?;
+            settled(stack, index, 1)?.raw_get();
+            read(Slot::new(stack, index + 1))
+        })
+    }
+
     /// Lua's `value[key] = item`; metamethods run inside `around`.
     ///
     /// # Errors
@@ -116,6 +132,28 @@ impl Reference {
         self.0.resume_with(push, around, read)
     }
 
+    /// Raises an error in a coroutine, as [`Coroutine::throw_with`].
+    ///
+    /// # Errors
+    /// As [`Coroutine::throw_with`]; a conversion error for what is no coroutine.
+    pub fn throw_with<R>(
+        &self,
+        error: impl FnOnce(Pusher<'_>) -> Result<()>,
+        catchable: bool,
+        around: impl Around,
+        read: impl for<'s> FnOnce(Results<'s>) -> Result<R>,
+    ) -> Result<R> {
+        self.0.throw_with(error, catchable, around, read)
+    }
+
+    /// Ends a coroutine, as [`Coroutine::close`].
+    ///
+    /// # Errors
+    /// As [`Coroutine::close`]; a conversion error for what is no coroutine.
+    pub fn close_coroutine(&self) -> Result<()> {
+        self.0.close_coroutine()
+    }
+
     /// Where a coroutine stands.
     ///
     /// # Errors
@@ -149,14 +187,6 @@ impl Reference {
             around.around(|| stack.push_tostring(index))?;
             read(stack.bytes(stack.top()).unwrap_or_default())
         })
-    }
-
-    /// Whether it is a coroutine that an error has ended.
-    ///
-    /// # Errors
-    /// A conversion error for what is no coroutine; `Error::Closed`, `Error::Forked`.
-    pub fn failed(&self) -> Result<bool> {
-        self.0.with(|stack, index| stack.coroutine_failed(index))
     }
 }
 

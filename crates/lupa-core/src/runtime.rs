@@ -387,6 +387,14 @@ impl Runtime {
         self.0.enter(|stack| stack.gc(what))
     }
 
+    /// Whether the FFI library was opened, so that there may be [`Kind::CData`](crate::Kind::CData) values.
+    ///
+    /// # Errors
+    /// `Error::Closed`, `Error::Forked`.
+    pub fn has_ffi(&self) -> Result<bool> {
+        self.0.enter(|stack| Ok(stack.has_ctypes()))
+    }
+
     /// Number of handles (tables, functions, …) that keep values of this runtime.
     ///
     /// # Errors

@@ -40,10 +40,10 @@ fn errors_have_value_and_traceback() -> Result<()> {
         panic!()
     };
     assert_eq!(value.get::<i32>("code")?, 5);
-    assert_eq!(co.status()?, CoroutineStatus::Dead);
+    assert_eq!(co.status()?, CoroutineStatus::Failed);
     assert!(matches!(
         co.resume::<()>(()),
-        Err(Error::CoroutineUnresumable("dead"))
+        Err(Error::CoroutineUnresumable(CoroutineStatus::Failed))
     ));
     Ok(())
 }
@@ -229,4 +229,214 @@ fn a_suspended_coroutine_is_left_alone() -> Result<()> {
     }
     assert_eq!(step.call::<String>(60)?, "20 30 40 50 60");
     Ok(())
+}
+
+/// A coroutine of the function that a chunk gives, run to its first yield.
+fn started(lua: &Runtime, code: &str) -> Result<Coroutine> {
+    let co = lua.load(code).eval::<Function>()?.coroutine()?;
+    co.resume::<()>(())?;
+    Ok(co)
+}
+
+#[test]
+fn an_error_is_thrown_at_the_yield() -> Result<()> {
+    let lua = Runtime::new()?;
+    // However the yield was called: by Lua code, by pcall itself, as a tail call, deep in calls, in a
+    // metamethod, in an iterator, with many values on the stack.
+    for (how, code) in [
+        (
+            "in Lua",
+            "local ok, e = pcall(function() local r = coroutine.yield() return r end)",
+        ),
+        ("by pcall", "local ok, e = pcall(coroutine.yield, 1, 2, 3)"),
+        (
+            "tail call",
+            "local ok, e = pcall(function() return coroutine.yield() end)",
+        ),
+        (
+            "nested pcall",
+            "local ok, e = pcall(pcall, error, 1) ok, e = pcall(function() local a, b = pcall(coroutine.yield) error(b, 0) end)",
+        ),
+        (
+            "deep",
+            "local function f(n) if n == 0 then coroutine.yield() else f(n - 1) end return n end local ok, e = pcall(f, 150)",
+        ),
+        (
+            "metamethod",
+            "local t = setmetatable({}, {__index = function() coroutine.yield() end, __add = coroutine.yield}) local ok, e = pcall(function() return t.x end)",
+        ),
+        (
+            "operator",
+            "local t = setmetatable({}, {__add = coroutine.yield}) local ok, e = pcall(function() return t + 1 end)",
+        ),
+        (
+            "iterator",
+            "local ok, e = pcall(function() for x in coroutine.yield do end end)",
+        ),
+        (
+            "vararg",
+            "local ok, e = pcall(function(...) local n = select('#', ...) coroutine.yield(...) return n end, unpack({}, 1, 200))",
+        ),
+        (
+            "xpcall",
+            "local ok, e = xpcall(function() coroutine.yield() end, function(e) return e end)",
+        ),
+        (
+            "xpcall itself",
+            "local ok, e = xpcall(coroutine.yield, function(e) return e end)",
+        ),
+    ] {
+        let code = format!(
+            "return function() {code} assert(ok == false) local x = coroutine.yield(e) return x, 'end' end"
+        );
+        let co = started(&lua, &code)?;
+        assert_eq!(co.throw::<String>("thrown")?, "thrown", "{how}");
+        assert_eq!(co.status()?, CoroutineStatus::Suspended, "{how}");
+        // The coroutine is whole: it goes on as any other.
+        lua.gc_collect()?;
+        let (x, end): (i32, String) = co.resume(7)?;
+        assert_eq!((x, end.as_str()), (7, "end"), "{how}");
+        assert_eq!(co.status()?, CoroutineStatus::Dead, "{how}");
+    }
+    Ok(())
+}
+
+#[test]
+fn an_error_that_nobody_catches_ends_the_coroutine() -> Result<()> {
+    let lua = Runtime::new()?;
+    let co = started(
+        &lua,
+        "return function() local up = 1 f = function() return up end coroutine.yield() up = 2 end",
+    )?;
+    let error = co.throw::<()>("thrown").unwrap_err();
+    assert!(error.to_string().starts_with("thrown\n"), "{error}");
+    assert!(error.traceback().unwrap().contains("yield"), "{error:?}");
+    assert_eq!(co.status()?, CoroutineStatus::Failed);
+    lua.gc_collect()?;
+    assert_eq!(lua.load("return f()").eval::<i32>()?, 1);
+    // In a finished one nothing can catch it either, and what the host threw is what it gets.
+    assert_eq!(co.throw::<()>("again").unwrap_err().to_string(), "again");
+    let new = lua
+        .load("return function() ran = true end")
+        .eval::<Function>()?
+        .coroutine()?;
+    assert_eq!(new.throw::<()>("early").unwrap_err().to_string(), "early");
+    assert!(new.status()?.has_ended());
+    assert!(!lua.load("return ran == true").eval::<bool>()?);
+    Ok(())
+}
+
+#[test]
+fn an_uncatchable_error_goes_past_all_handlers() -> Result<()> {
+    let lua = Runtime::new()?;
+    let co = started(
+        &lua,
+        "return function() while true do pcall(coroutine.yield) xpcall(coroutine.yield, function() while true do end end) end end",
+    )?;
+    let thrown = co.throw_with(
+        |to| to.bytes(b"out"),
+        false,
+        lupa_core::Directly,
+        |_| Ok(()),
+    );
+    assert!(thrown.unwrap_err().to_string().starts_with("out\n"));
+    assert!(co.status()?.has_ended());
+    assert!(!lua.load("return pcall(error, 1)").eval::<bool>()?);
+    Ok(())
+}
+
+#[test]
+fn a_running_coroutine_is_neither_thrown_into_nor_closed() -> Result<()> {
+    let lua = Runtime::new()?;
+    let poke = lua.create_function(|call| {
+        let co: Coroutine = call.get(0)?;
+        assert!(matches!(
+            co.throw::<()>("x"),
+            Err(Error::CoroutineUnresumable(CoroutineStatus::Running))
+        ));
+        let error = co.close().unwrap_err();
+        call.push(error.to_string())
+    })?;
+    lua.globals()?.set("poke", poke)?;
+    let text: String = lua
+        .load("local co co = coroutine.create(function() local inner = coroutine.create(function() return poke(co) end) return select(2, coroutine.resume(inner)) end) return select(2, coroutine.resume(co))")
+        .eval()?;
+    assert_eq!(text, "cannot close a running coroutine");
+    Ok(())
+}
+
+#[test]
+fn a_closed_coroutine_has_ended_and_keeps_its_upvalues() -> Result<()> {
+    let lua = Runtime::new()?;
+    let co = started(
+        &lua,
+        "return function() local up = {} f = function() up[#up + 1] = 1 return #up end pcall(coroutine.yield) ran = true end",
+    )?;
+    co.close()?;
+    co.close()?;
+    assert_eq!(co.status()?, CoroutineStatus::Dead);
+    lua.gc_collect()?;
+    assert_eq!(lua.load("f() return f()").eval::<i32>()?, 2);
+    assert!(matches!(
+        co.resume::<()>(()),
+        Err(Error::CoroutineUnresumable(CoroutineStatus::Dead))
+    ));
+    assert!(!lua.load("return ran == true").eval::<bool>()?);
+    lua.globals()?.set("co", &co)?;
+    let (status, ok): (String, bool) = lua
+        .load("return coroutine.status(co), (coroutine.resume(co))")
+        .eval()?;
+    assert_eq!((status.as_str(), ok), ("dead", false));
+    let new = lua
+        .load("return function() ran = true end")
+        .eval::<Function>()?
+        .coroutine()?;
+    new.close()?;
+    assert!(new.status()?.has_ended());
+    Ok(())
+}
+
+#[test]
+fn throwing_needs_nothing_that_lua_code_can_change() -> Result<()> {
+    let lua = Runtime::new()?;
+    let co = started(&lua, "return function() return pcall(coroutine.yield) end")?;
+    lua.load("coroutine = nil error = nil pcall = nil").exec()?;
+    let (ok, error): (bool, i32) = co.throw(42)?;
+    assert_eq!((ok, error), (false, 42));
+    // With the debug library the registry can be wrecked: an error, not a crash.
+    for wreck in ["nil", "print", "5", "setmetatable({}, {__call = error})"] {
+        let lua = Runtime::new()?;
+        let co = started(&lua, "return function() return pcall(coroutine.yield) end")?;
+        lua.load(format!("debug.getregistry()[-13] = {wreck}").as_str())
+            .exec()?;
+        co.throw::<Value>(42).unwrap_err();
+        assert_eq!(co.status()?, CoroutineStatus::Suspended);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_throw_without_memory_leaves_the_coroutine_as_it_was() -> Result<()> {
+    let lua = Runtime::new()?;
+    let co = started(
+        &lua,
+        "return function() return select('#', pcall(coroutine.yield)) end",
+    )?;
+    let used = lua.memory_used()?;
+    for more in (0..4000).step_by(16) {
+        lua.set_memory_limit(Some(used + more))?;
+        match co.throw::<i32>("x") {
+            Ok(count) => {
+                assert_eq!(count, 2);
+                return Ok(());
+            }
+            Err(Error::Memory | Error::StackOverflow(_)) => {}
+            Err(error) => panic!("{error:?} at {more}"),
+        }
+        if co.status()?.has_ended() {
+            // It ran, and had no memory there.
+            return Ok(());
+        }
+    }
+    panic!("it never fits");
 }

@@ -1,8 +1,10 @@
-//! Coroutines: creation, status, resumption.
+//! Coroutines: creation, status, resumption, errors thrown into them.
 
+use super::slots;
 use super::stack::{Kind, Stack};
 use super::sys;
 use crate::error::{Error, Result};
+use crate::host::{Call, HostObject, Operation};
 use std::ffi::c_int;
 
 /// Where a coroutine stands.
@@ -15,8 +17,34 @@ pub enum CoroutineStatus {
     Suspended,
     /// Running, or waiting for a coroutine that it resumed.
     Running,
-    /// Ended, by its last return or by an error.
+    /// Ended by its last return, or closed.
     Dead,
+    /// Ended by an error. Lua calls this `dead`, too.
+    Failed,
+}
+
+impl CoroutineStatus {
+    /// Whether it has ended, one way or the other.
+    pub fn has_ended(self) -> bool {
+        matches!(self, CoroutineStatus::Dead | CoroutineStatus::Failed)
+    }
+}
+
+/// What raises an error in a coroutine, with the value and whether Lua code may catch it as arguments.
+pub(super) struct Raise;
+
+impl HostObject for Raise {
+    const NAME: &'static str = "function";
+    const OPERATIONS: &'static [Operation] = &[Operation::Call];
+
+    fn invoke(&self, _: Operation, call: &mut Call<'_>) -> Result<()> {
+        let value = call.arg(0);
+        Err(if call.arg(1).truthy() {
+            call.raise(value)
+        } else {
+            call.raise_uncatchable(value)
+        })
+    }
 }
 
 impl<'s> Stack<'s> {
@@ -42,31 +70,27 @@ impl<'s> Stack<'s> {
 
     /// Where the coroutine in a slot stands.
     pub(crate) fn coroutine_status(self, index: c_int) -> Result<CoroutineStatus> {
-        let thread = self.thread(index)?;
+        Ok(self.status_of(self.thread(index)?))
+    }
+
+    fn status_of(self, thread: *mut sys::lua_State) -> CoroutineStatus {
         if thread == self.l {
-            return Ok(CoroutineStatus::Running);
+            return CoroutineStatus::Running;
         }
-        // SAFETY: the coroutine is in a slot, so it is alive; these calls only read.
+        // SAFETY: callers have the coroutine in a slot, so it is alive; these calls only read.
         // `lua_getstack` fills in a part of `frame` that nothing here looks at.
         unsafe {
             let mut frame = std::mem::MaybeUninit::<sys::lua_Debug>::uninit();
-            Ok(match sys::lua_status(thread) {
+            match sys::lua_status(thread) {
                 sys::LUA_YIELD => CoroutineStatus::Suspended,
                 sys::LUA_OK if sys::lua_getstack(thread, 0, frame.as_mut_ptr()) > 0 => {
                     CoroutineStatus::Running
                 }
                 sys::LUA_OK if sys::lua_gettop(thread) > 0 => CoroutineStatus::New,
-                _ => CoroutineStatus::Dead,
-            })
+                sys::LUA_OK => CoroutineStatus::Dead,
+                _ => CoroutineStatus::Failed,
+            }
         }
-    }
-
-    /// Whether an error has ended the coroutine in a slot.
-    pub(crate) fn coroutine_failed(self, index: c_int) -> Result<bool> {
-        let thread = self.thread(index)?;
-        // SAFETY: the coroutine is in a slot, so it is alive.
-        let status = unsafe { sys::lua_status(thread) };
-        Ok(!matches!(status, sys::LUA_OK | sys::LUA_YIELD))
     }
 
     /// Pushes the function of a coroutine that has not been started; `false`, and nothing
@@ -89,14 +113,84 @@ impl<'s> Stack<'s> {
     }
 
     /// Resumes a coroutine with the values above `arguments`, which are popped; pushes
-    /// what it yields or returns there.
-    pub(crate) fn resume(self, index: c_int, arguments: c_int) -> Result<()> {
+    /// what it yields or returns there. Gives whether it yielded.
+    pub(crate) fn resume(self, index: c_int, arguments: c_int) -> Result<bool> {
         let thread = self.thread(index)?;
-        match self.coroutine_status(index)? {
-            CoroutineStatus::Dead => return Err(Error::CoroutineUnresumable("dead")),
-            CoroutineStatus::Running => return Err(Error::CoroutineUnresumable("non-suspended")),
+        match self.status_of(thread) {
             CoroutineStatus::New | CoroutineStatus::Suspended => {}
+            status => return Err(Error::CoroutineUnresumable(status)),
         }
+        self.go_on(thread, arguments, None)
+    }
+
+    /// Raises the value on top of the stack, which is popped, in a coroutine at the yield that it waits in,
+    /// and goes on as [`Stack::resume`] does. A coroutine that does not wait in a yield
+    /// ends, if it has not yet, and the error is that of this call.
+    pub(crate) fn throw(self, index: c_int, catchable: bool) -> Result<bool> {
+        let thread = self.thread(index)?;
+        match self.status_of(thread) {
+            CoroutineStatus::Suspended => {}
+            CoroutineStatus::Running => {
+                return Err(Error::CoroutineUnresumable(CoroutineStatus::Running));
+            }
+            CoroutineStatus::New | CoroutineStatus::Dead | CoroutineStatus::Failed => {
+                let error = self.error_on_top(sys::LUA_ERRRUN, Vec::new);
+                self.close_coroutine(index)?;
+                return Err(error);
+            }
+        }
+        let value = self.top();
+        let thrower = self.push_thrower()?;
+        let arguments = self.top();
+        self.push_copy(value);
+        self.push_boolean(catchable);
+        let yielded = self.go_on(thread, arguments, Some(thrower))?;
+        // The results are where those of `resume` are: above the coroutine.
+        for _ in value..=arguments {
+            // SAFETY: live and locked; the slot exists.
+            unsafe { sys::lua_remove(self.l, value) };
+        }
+        Ok(yielded)
+    }
+
+    /// Pushes a coroutine of the function that raises errors in coroutines, which waits for one.
+    fn push_thrower(self) -> Result<*mut sys::lua_State> {
+        self.push_slot(slots::THROWER);
+        let function = self.top();
+        if self.kind(function) == Kind::Function {
+            self.push_coroutine(function);
+            let index = self.top();
+            if self.resume(index, index)? {
+                self.pop_to(index);
+                return self.thread(index);
+            }
+        }
+        Err(Error::message("the Lua registry was changed"))
+    }
+
+    /// Ends a coroutine that does not run, and lets go of what an error has left on its stack.
+    pub(crate) fn close_coroutine(self, index: c_int) -> Result<()> {
+        let thread = self.thread(index)?;
+        match self.status_of(thread) {
+            CoroutineStatus::Running => Err(Error::message("cannot close a running coroutine")),
+            _ => {
+                // SAFETY: alive, and it does not run.
+                unsafe { sys::lupa_end_coroutine(thread) };
+                Ok(())
+            }
+        }
+    }
+
+    /// Runs a coroutine that waits until it yields or ends. The frames of `graft`, which waits as well, are
+    /// put in place of its yield before that.
+    fn go_on(
+        self,
+        thread: *mut sys::lua_State,
+        arguments: c_int,
+        graft: Option<*mut sys::lua_State>,
+    ) -> Result<bool> {
+        /// No status of Lua's: nothing was run.
+        const NO_ROOM: c_int = -1;
         let count = self.top() - arguments;
         // SAFETY: the coroutine is alive and waits; lua_checkstack catches its own errors.
         if unsafe { sys::lua_checkstack(thread, count.saturating_add(2)) } == 0 {
@@ -104,14 +198,20 @@ impl<'s> Stack<'s> {
         }
         let status = self.shared.run(self.l, || {
             // SAFETY: alive, and the room was made; lua_resume catches the errors of the coroutine.
-            // The arguments move only now, when nothing can fail before they are used.
+            // The graft and the arguments move only now, when nothing can fail before they are used.
             unsafe {
+                if graft.is_some_and(|graft| sys::lupa_graft_frames(thread, graft) == 0) {
+                    return NO_ROOM;
+                }
                 sys::lua_xmove(self.l, thread, count);
                 sys::lua_resume(thread, count)
             }
         })?;
         if self.shared.stop.is_pending() && self.shared.take_stop(self) {
             return Err(self.error_on_top(sys::LUA_ERRRUN, || self.coroutine_traceback(thread)));
+        }
+        if status == NO_ROOM {
+            return Err(Error::StackOverflow(count as usize));
         }
         if status != sys::LUA_OK && status != sys::LUA_YIELD {
             // SAFETY: the error is on top of the dead coroutine's stack; the frame has room.
@@ -127,7 +227,7 @@ impl<'s> Stack<'s> {
         }
         // SAFETY: as above; the room was reserved.
         unsafe { sys::lua_xmove(thread, self.l, results) };
-        Ok(())
+        Ok(status == sys::LUA_YIELD)
     }
 
     fn coroutine_traceback(self, thread: *mut sys::lua_State) -> Vec<u8> {

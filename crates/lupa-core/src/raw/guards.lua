@@ -5,7 +5,7 @@
 -- Each gets a check before it. The tail calls keep messages and tracebacks as
 -- they are without, and let coroutines yield as before. None of these functions
 -- is ever compiled, so the JIT compiler loses nothing.
-local check = ...
+local check, raise = ...
 
 local function guarded(f)
   return function(...)
@@ -23,4 +23,11 @@ local wrap = coroutine.wrap
 coroutine.resume = guarded(coroutine.resume)
 function coroutine.wrap(...)
   return guarded(wrap(...))
+end
+
+-- With this a coroutine goes on instead of the yield that it waits in when the host
+-- throws an error into it: it waits in this function's yield then.
+local yield = coroutine.yield
+return function()
+  raise(yield())
 end

@@ -60,7 +60,8 @@ impl Stack<'_> {
 }
 
 impl Stack<'_> {
-    /// Puts checks of the native stack before LuaJIT's functions that nest C calls.
+    /// Puts checks of the native stack before LuaJIT's functions that nest C calls, and keeps the function that
+    /// raises errors in coroutines.
     pub(crate) fn install_guards(self) -> Result<()> {
         let code = include_str!("guards.lua");
         let mut chunk = sys::LupaChunk {
@@ -74,7 +75,10 @@ impl Stack<'_> {
         let call = self.begin_call();
         self.load(&mut chunk)?;
         self.push_protected(sys::lupa_check_stack);
-        self.call(call, 0)
+        self.push_function(super::coroutine::Raise);
+        self.call(call, 1)?;
+        self.store(call.first(), slots::THROWER);
+        Ok(())
     }
 
     /// Compiles a chunk and pushes the function.

@@ -34,6 +34,8 @@ pub(crate) const IDENTITY: SlotKey = -10;
 pub(crate) const STOP: SlotKey = -11;
 /// Metatable of the payloads of host functions.
 pub(crate) const FUNCTION_META: SlotKey = -12;
+/// The function that raises an error in a coroutine; see `guards.lua`.
+pub(crate) const THROWER: SlotKey = -13;
 
 const FIRST_FREE: SlotKey = -32;
 /// A table's hash part holds at most 2^26 nodes in LuaJIT (`LJ_MAX_HBITS`); stay below.

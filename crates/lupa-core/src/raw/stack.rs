@@ -333,6 +333,12 @@ impl<'s> Stack<'s> {
         }
     }
 
+    /// Whether there may be values of the FFI library.
+    pub(crate) fn has_ctypes(self) -> bool {
+        // SAFETY: live and locked; this reads one field.
+        unsafe { sys::lupa_has_ctypes(self.l) != 0 }
+    }
+
     pub(crate) fn gc_is_running(self) -> bool {
         // SAFETY: live and locked; this reads one field.
         unsafe { sys::lua_gc(self.l, sys::LUA_GCISRUNNING, 0) != 0 }

@@ -3,13 +3,17 @@
 use super::function::{LuaCoroutineFunction, LuaFunction};
 use super::object::{LuaObject, base, initializer};
 use super::{collect, not_instantiable, operate, push_arguments};
-use crate::errors::{Style, external, to_exception};
+use crate::errors::{Style, to_exception};
 use crate::gil::WithoutGil;
+use crate::object::PyValue;
 use crate::settings::Context;
-use lupa_core::{CoroutineStatus, Slot};
-use pyo3::exceptions::{PyStopIteration, PyTypeError};
+use lupa_core::{CoroutineStatus, Error, IntoLua, Results, Slot};
+use pyo3::exceptions::{
+    PyBaseException, PyException, PyGeneratorExit, PyRuntimeError, PyStopIteration, PyTypeError,
+};
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyTuple, PyType};
 use pyo3::{PyTraverseError, PyVisit};
 use std::sync::{Mutex, PoisonError};
 
@@ -87,11 +91,50 @@ impl LuaThread {
         resume(slf, Some(values))
     }
 
+    /// Raises an exception in the coroutine, at the yield that it waits in, where Lua code may catch it
+    /// with `pcall`; returns what the coroutine yields or returns next. `KeyboardInterrupt` and other
+    /// exceptions that are no `Exception` pass through `pcall`.
+    ///
+    /// A coroutine that has not been started ends by it.
+    #[pyo3(signature = (error, value = None, traceback = None, /))]
+    fn throw<'py>(
+        slf: &Bound<'py, Self>,
+        error: &Bound<'py, PyAny>,
+        value: Option<Bound<'py, PyAny>>,
+        traceback: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let exception = exception(error, value, traceback)?;
+        let catchable = exception.is_instance_of::<PyException>();
+        throw(slf, &exception, catchable)?.value()
+    }
+
+    /// Ends the coroutine by raising `GeneratorExit` at the yield that it waits in: Lua code may catch it with
+    /// `pcall` to clean up. RuntimeError if it yields again instead; it has ended then all the same.
+    fn close(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        let status = operate(slf.as_super(), Style::Plain, |_, thread| {
+            thread.coroutine_status()
+        })?;
+        if status == CoroutineStatus::Suspended {
+            let exit = PyGeneratorExit::new_err(()).into_value(py).into_bound(py);
+            match throw(slf, exit.as_any(), true) {
+                Ok(Outcome::Yielded(_)) => {
+                    end(slf)?;
+                    let message = "coroutine ignored GeneratorExit";
+                    return Err(PyRuntimeError::new_err(message));
+                }
+                Err(error) if !error.value(py).is(&exit) => return Err(error),
+                _ => {}
+            }
+        }
+        end(slf)
+    }
+
     fn __bool__(slf: &Bound<'_, Self>) -> PyResult<bool> {
         let status = operate(slf.as_super(), Style::Plain, |_, thread| {
             thread.coroutine_status()
         })?;
-        Ok(status != CoroutineStatus::Dead)
+        Ok(!status.has_ended())
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -118,28 +161,116 @@ impl LuaThread {
     }
 }
 
-/// Resumes a coroutine; its end without a value is `StopIteration`.
+/// How the run of a coroutine ended.
+enum Outcome<'py> {
+    Yielded(Bound<'py, PyAny>),
+    /// With a value, or nothing.
+    Returned(Option<Bound<'py, PyAny>>),
+}
+
+impl<'py> Outcome<'py> {
+    fn of(cx: &Context<'_, 'py>, results: Results<'_>) -> lupa_core::Result<Self> {
+        Ok(if results.yielded() {
+            Outcome::Yielded(collect(cx, results)?)
+        } else if results.is_empty() {
+            Outcome::Returned(None)
+        } else {
+            Outcome::Returned(Some(collect(cx, results)?))
+        })
+    }
+
+    /// The value; an end without one is `StopIteration`.
+    fn value(self) -> PyResult<Bound<'py, PyAny>> {
+        match self {
+            Outcome::Yielded(value) | Outcome::Returned(Some(value)) => Ok(value),
+            Outcome::Returned(None) => Err(PyStopIteration::new_err(())),
+        }
+    }
+}
+
 fn resume<'py>(
     slf: &Bound<'py, LuaThread>,
     arguments: Option<Bound<'py, PyTuple>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let stop = || external(PyStopIteration::new_err(()));
-    operate(slf.as_super(), Style::Plain, |cx, thread| {
-        if thread.coroutine_status()? == CoroutineStatus::Dead && !thread.failed()? {
-            return Err(stop());
-        }
-        thread.resume_with(
+    let outcome = operate(slf.as_super(), Style::Plain, |cx, thread| {
+        let resumed = thread.resume_with(
             |to| match &arguments {
                 Some(arguments) => push_arguments(cx, to, arguments),
                 None => Ok(()),
             },
             WithoutGil(cx.py),
-            |results| {
-                if results.is_empty() && thread.coroutine_status()? == CoroutineStatus::Dead {
-                    return Err(stop());
-                }
-                collect(cx, results)
-            },
+            |results| Outcome::of(cx, results),
+        );
+        match resumed {
+            // It has nothing more to give.
+            Err(Error::CoroutineUnresumable(CoroutineStatus::Dead)) => Ok(Outcome::Returned(None)),
+            resumed => resumed,
+        }
+    })?;
+    outcome.value()
+}
+
+/// Raises an exception in a coroutine.
+fn throw<'py>(
+    slf: &Bound<'py, LuaThread>,
+    exception: &Bound<'py, PyAny>,
+    catchable: bool,
+) -> PyResult<Outcome<'py>> {
+    drop(slf.get().take_arguments());
+    operate(slf.as_super(), Style::Plain, |cx, thread| {
+        thread.throw_with(
+            |to| PyValue::wrapped(cx, exception).into_lua(to),
+            catchable,
+            WithoutGil(cx.py),
+            |results| Outcome::of(cx, results),
         )
     })
+}
+
+/// Ends a coroutine without running it.
+fn end(slf: &Bound<'_, LuaThread>) -> PyResult<()> {
+    drop(slf.get().take_arguments());
+    operate(slf.as_super(), Style::Plain, |_, thread| {
+        thread.close_coroutine()
+    })
+}
+
+/// The exception that the arguments of `throw` mean: an exception, or its class with perhaps a
+/// value and a traceback, as Python's generators take it.
+fn exception<'py>(
+    error: &Bound<'py, PyAny>,
+    value: Option<Bound<'py, PyAny>>,
+    traceback: Option<Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let value = value.filter(|value| !value.is_none());
+    let exception = if error.is_instance_of::<PyBaseException>() {
+        if value.is_some() {
+            let message = "instance exception may not have a separate value";
+            return Err(PyTypeError::new_err(message));
+        }
+        error.clone()
+    } else {
+        match error.cast::<PyType>() {
+            Ok(class) if class.is_subclass_of::<PyBaseException>()? => match value {
+                None => class.call0()?,
+                Some(value) if value.is_instance(class)? => value,
+                Some(value) => match value.cast::<PyTuple>() {
+                    Ok(arguments) => class.call1(arguments)?,
+                    Err(_) => class.call1((value,))?,
+                },
+            },
+            _ => {
+                let kind = error.get_type();
+                let message = format!(
+                    "exceptions must be classes or instances deriving from BaseException, not {}",
+                    kind.name()?
+                );
+                return Err(PyTypeError::new_err(message));
+            }
+        }
+    };
+    if let Some(traceback) = traceback.filter(|traceback| !traceback.is_none()) {
+        exception.call_method1(intern!(exception.py(), "with_traceback"), (traceback,))?;
+    }
+    Ok(exception)
 }
