@@ -1,9 +1,15 @@
 """Lua tables as Python collections: iteration, len, `in`, truth, types."""
 
 import collections.abc
+import decimal
+import enum
+import fractions
 import json
+import math
 
 import pytest
+
+import lupa
 
 
 @pytest.fixture
@@ -153,6 +159,63 @@ def test_in_finds_python_keys(lua):
     key, table = (1, 2), lua.table()
     table[key] = 1
     assert key in table and (1, 2) in table and (1, 3) not in table
+
+
+KEYS = [
+    *["a", "ä", "\udc80", "", "1", b"a", b"\xe4", b""],
+    *[0, 1, -1, 2**53, 2**53 + 1, 2**54, 2**64, 10**400],
+    *[0.0, -0.0, 1.0, 1.5, math.inf, -math.inf, math.nan, float(2**54)],
+    *[
+        True,
+        False,
+        None,
+        fractions.Fraction(3, 2),
+        decimal.Decimal(1),
+        enum.IntEnum("E", "one").one,
+    ],
+    *[(1, 2), print, [1], type("Text", (str,), {})("a")],
+]
+
+
+class EqualToA:
+    __hash__ = None
+
+    def __eq__(self, other):
+        return other == "a"
+
+
+@pytest.mark.parametrize("encoding", ["UTF-8", "latin-1", None])
+@pytest.mark.parametrize(
+    "more", ["", "t[fraction] = 1", "t[require('ffi').new('int64_t', 7)] = 1", "t[equal_to_a] = 1"]
+)
+def test_in_is_what_a_scan_over_the_keys_says(encoding, more):
+    lua = lupa.LuaRuntime(encoding=encoding)
+    lua.globals().equal_to_a = EqualToA()
+    lua.globals().fraction = fractions.Fraction(3, 2)
+    own = lua.table()
+    other = lupa.LuaRuntime().table()
+    probes = [*KEYS, 7, lua.table(), own, other, lua.globals().print, EqualToA()]
+    for entries in ["", "t.a = 1", "t['\\195\\164'] = 1 t[''] = 1", "t[1] = 1", "t[0] = 1 t[true] = 1", "t[false] = 1",
+                    "t[2^53] = 1 t[2^54] = 1", "t[1/0] = 1 t[1.5] = 1", "t[own] = 1 t[print] = 1"]:  # fmt: skip
+        table = lua.execute(f"local own = ... local t = {{}} {entries} {more} return t", own)
+        for probe in probes:
+            assert (probe in table) == any(key == probe for key in table), (probe, list(table))
+
+
+def test_in_is_a_look_up(lua):
+    """Breaks if keys are converted one by one: the one that cannot be decoded is an error then."""
+    table = lua.eval(r"{['\255'] = 1, a = 2}")
+    assert "a" in table and "b" not in table and 5 not in table
+    lua.globals().object = decimal.Decimal(1)
+    with pytest.raises(UnicodeDecodeError):
+        assert "b" in table
+    lua.globals().object = None
+    lua.gccollect()
+    assert "b" not in table
+
+
+def test_in_asks_no_metamethods(lua):
+    assert "a" not in lua.execute("return setmetatable({}, {__index = function() error('x') end})")
 
 
 def test_abstract_base_classes(table):

@@ -29,6 +29,12 @@ impl Codec {
         &self.name
     }
 
+    /// Whether text and bytes determine each other: UTF-8 with strict errors.
+    #[inline]
+    pub(crate) fn is_utf8(&self) -> bool {
+        self.fast
+    }
+
     /// Decodes Lua's bytes.
     #[inline]
     pub(crate) fn decode<'py>(&self, py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyAny>> {

@@ -112,11 +112,19 @@ fn push_text(cx: &Context<'_, '_>, text: &Bound<'_, PyString>, to: Pusher<'_>) -
 
 #[inline]
 fn push_integer(cx: &Context<'_, '_>, number: &Bound<'_, PyInt>, to: Pusher<'_>) -> Result<()> {
-    match number.extract::<i64>() {
-        Ok(n) if n.unsigned_abs() <= MAX_INTEGER as u64 => to.number(n as f64),
-        Ok(n) if (n as f64) as i64 == n && n != i64::MAX => to.number(n as f64),
-        _ => push_overflowing(cx, number, to),
+    match exact_double(number) {
+        Some(n) => to.number(n),
+        None => push_overflowing(cx, number, to),
     }
+}
+
+/// The Lua number that is equal to an integer of 64 bits, if there is one.
+#[inline]
+pub(crate) fn exact_double(number: &Bound<'_, PyInt>) -> Option<f64> {
+    let n = number.extract::<i64>().ok()?;
+    let is_exact =
+        n.unsigned_abs() <= MAX_INTEGER as u64 || ((n as f64) as i64 == n && n != i64::MAX);
+    is_exact.then_some(n as f64)
 }
 
 /// An integer that is no Lua number: the overflow handler may make something else of it.
@@ -138,12 +146,8 @@ fn push_overflowing(cx: &Context<'_, '_>, number: &Bound<'_, PyInt>, to: Pusher<
     };
     let result = result.map_err(|_| overflow())?;
     if let Ok(n) = result.cast::<PyInt>() {
-        let exact = n
-            .extract::<i64>()
-            .ok()
-            .filter(|n| (*n as f64) as i64 == *n && *n != i64::MAX);
-        return match exact {
-            Some(n) => to.number(n as f64),
+        return match exact_double(n) {
+            Some(n) => to.number(n),
             None => push_object(cx, result.as_any(), 0, to),
         };
     }

@@ -13,7 +13,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 thread_local! {
@@ -81,6 +81,8 @@ pub(crate) fn with_gil<R>(f: impl FnOnce(Python<'_>) -> R) -> R {
 pub(crate) struct Held {
     objects: Mutex<Objects>,
     has_parked: AtomicBool,
+    /// Number of objects that may be equal to one of another type.
+    comparable: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -95,11 +97,17 @@ impl Held {
         Arc::new(Held {
             objects: Mutex::default(),
             has_parked: AtomicBool::new(false),
+            comparable: AtomicUsize::new(0),
         })
     }
 
     fn lock(&self) -> MutexGuard<'_, Objects> {
         self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether Lua may hold an object that is equal to a number, a text, None or a Lua object.
+    pub(crate) fn has_comparable(&self) -> bool {
+        self.comparable.load(Ordering::Relaxed) != 0
     }
 
     /// Drops what was parked.
@@ -135,13 +143,15 @@ pub(crate) struct Owned {
     held: Arc<Held>,
     slot: usize,
     object: *mut ffi::PyObject,
+    comparable: bool,
 }
 
 // SAFETY: the pointer is only followed with the GIL (`bind`).
 unsafe impl Send for Owned {}
 
 impl Owned {
-    pub(crate) fn new(held: &Arc<Held>, object: &Bound<'_, PyAny>) -> Self {
+    /// `comparable`: whether the object may be equal to one of another type.
+    pub(crate) fn new(held: &Arc<Held>, object: &Bound<'_, PyAny>, comparable: bool) -> Self {
         let mut objects = held.lock();
         let owned = Some(object.clone().unbind());
         let slot = match objects.free.pop() {
@@ -155,10 +165,14 @@ impl Owned {
             }
         };
         drop(objects);
+        if comparable {
+            held.comparable.fetch_add(1, Ordering::Relaxed);
+        }
         Owned {
             held: Arc::clone(held),
             slot,
             object: object.as_ptr(),
+            comparable,
         }
     }
 
@@ -176,8 +190,27 @@ impl Owned {
     }
 }
 
+/// Whether an object's type has the `==` of `object`, which is identity.
+#[inline]
+pub(crate) fn compares_by_identity(object: &Bound<'_, PyAny>) -> bool {
+    // SAFETY: the type of a live object is alive, and with the GIL held its slots do not change.
+    let (own, inherited) = unsafe {
+        (
+            (*ffi::Py_TYPE(object.as_ptr())).tp_richcompare,
+            (*std::ptr::addr_of!(ffi::PyBaseObject_Type)).tp_richcompare,
+        )
+    };
+    match (own, inherited) {
+        (Some(own), Some(inherited)) => std::ptr::fn_addr_eq(own, inherited),
+        (own, _) => own.is_none(),
+    }
+}
+
 impl Drop for Owned {
     fn drop(&mut self) {
+        if self.comparable {
+            self.held.comparable.fetch_sub(1, Ordering::Relaxed);
+        }
         let mut objects = self.held.lock();
         if let Some(object) = objects.slots[self.slot].take() {
             objects.parked.push(object);

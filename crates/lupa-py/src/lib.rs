@@ -3,12 +3,13 @@
 //! * `gil`: releasing and taking the GIL around Lua code, Python references that Lua owns.
 //! * `settings`, `convert`, `codec`, `errors`: options, conversions, text, exceptions.
 //! * `options`: arguments, checked; `interruption`: time limits and Ctrl-C.
-//! * `runtime`, `wrappers`, `table_from`: what Python sees of Lua.
+//! * `runtime`, `wrappers`, `table_from`, `from_table`: what Python sees of Lua.
 //! * `object`, `pylib`: what Lua sees of Python.
 
 mod codec;
 mod convert;
 mod errors;
+mod from_table;
 mod gil;
 mod interruption;
 mod object;
@@ -68,6 +69,7 @@ fn _lupa(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<wrappers::LuaIter>()?;
     module.add_function(wrap_pyfunction!(as_attrgetter, module)?)?;
     module.add_function(wrap_pyfunction!(as_itemgetter, module)?)?;
+    module.add_function(wrap_pyfunction!(from_table::to_python, module)?)?;
     module.add_function(wrap_pyfunction!(wrappers::lua_type, module)?)?;
     module.add_function(wrap_pyfunction!(wrappers::_source_encoding, module)?)?;
     Ok(())

@@ -2,7 +2,7 @@
 
 use crate::convert::{PyArg, to_python};
 use crate::errors::{Style, external, raise_in_lua, to_exception};
-use crate::gil::{Owned, with_gil};
+use crate::gil::{Owned, compares_by_identity, with_gil};
 use crate::pylib::PyArguments;
 use crate::runtime::LuaRuntime;
 use crate::settings::Context;
@@ -15,7 +15,7 @@ use pyo3::exceptions::{PyAttributeError, PyBaseException, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyCFunction, PyDict, PyString, PyTuple, PyType};
+use pyo3::types::{PyBytes, PyCFunction, PyDict, PyList, PyString, PyTuple, PyType};
 
 /// Indexing is item access, not attribute access.
 pub(crate) const AS_INDEX: u8 = 1;
@@ -33,7 +33,7 @@ pub(crate) struct PyObjectRef {
 impl PyObjectRef {
     pub(crate) fn new(cx: &Context<'_, '_>, object: &Bound<'_, PyAny>, flags: u8) -> Self {
         PyObjectRef {
-            object: Owned::new(&cx.settings.held, object),
+            object: Owned::new(&cx.settings.held, object, is_comparable(object)),
             flags,
         }
     }
@@ -45,6 +45,25 @@ impl PyObjectRef {
     pub(crate) fn flags(&self) -> u8 {
         self.flags
     }
+}
+
+/// Whether an object may be equal to one of another type.
+fn is_comparable(object: &Bound<'_, PyAny>) -> bool {
+    // The types named here are equal to their like only, and they are what Lua gets most.
+    !(compares_by_identity(object)
+        || is_method(object)
+        || object.is_exact_instance_of::<PyCFunction>()
+        || object.is_exact_instance_of::<PyList>()
+        || object.is_exact_instance_of::<PyDict>()
+        || object.is_exact_instance_of::<PyTuple>())
+}
+
+/// Whether an object is a bound method of Python code.
+fn is_method(object: &Bound<'_, PyAny>) -> bool {
+    static METHOD: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    METHOD
+        .import(object.py(), "types", "MethodType")
+        .is_ok_and(|method| object.is_exact_instance(method))
 }
 
 /// Pushes the userdata of a Python object; one object and protocol is one userdata.
@@ -307,11 +326,8 @@ fn call_python(
 /// whether that is one too many. The methods of this package's own types are builtins, other builtins
 /// are called as they are.
 fn passes_self_twice(function: &Bound<'_, PyAny>, first: &Bound<'_, PyAny>) -> bool {
-    static METHOD: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     let py = function.py();
-    let is_method = METHOD
-        .import(py, "types", "MethodType")
-        .is_ok_and(|method| function.is_exact_instance(method))
+    let is_method = is_method(function)
         || (function.is_exact_instance_of::<PyCFunction>()
             && (first.is_instance_of::<LuaRuntime>() || first.is_instance_of::<LuaObject>()));
     is_method

@@ -56,6 +56,7 @@ __all__ = [
     "as_attrgetter",
     "as_itemgetter",
     "lua_type",
+    "to_python",
     "unpacks_lua_table",
     "unpacks_lua_table_method",
 ]

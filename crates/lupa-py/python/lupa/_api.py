@@ -19,6 +19,7 @@ from lupa._lupa import (
     as_attrgetter,
     as_itemgetter,
     lua_type,
+    to_python,
 )
 from lupa._rlock import FastRLock
 from lupa._unpack import unpacks_lua_table, unpacks_lua_table_method
@@ -52,6 +53,7 @@ __all__ = [
     "as_attrgetter",
     "as_itemgetter",
     "lua_type",
+    "to_python",
     "unpacks_lua_table",
     "unpacks_lua_table_method",
 ]

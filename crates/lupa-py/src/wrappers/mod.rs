@@ -26,7 +26,7 @@ use pyo3::types::PyTuple;
 
 /// Runs an operation on a wrapper with the runtime locked; errors become exceptions.
 #[inline]
-fn operate<'py, R>(
+pub(crate) fn operate<'py, R>(
     slf: &Bound<'py, LuaObject>,
     style: Style,
     f: impl FnOnce(&Context<'_, 'py>, &Reference) -> lupa_core::Result<R>,

@@ -3,14 +3,14 @@
 use super::iter::{LuaIter, What};
 use super::object::{LuaObject, base, is_special, push_key, push_name};
 use super::{not_instantiable, operate};
-use crate::convert::PyArg;
+use crate::convert::{PyArg, exact_double};
 use crate::errors::Style;
 use crate::gil::WithoutGil;
 use crate::settings::Context;
-use lupa_core::{IntoLua, Pusher, Slot};
+use lupa_core::{IntoLua, Pusher, Reference, Slot};
 use pyo3::exceptions::PyAttributeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyString, PyTuple};
 
 /// A Lua table, seen as a mapping.
 #[pyclass(name = "_LuaTable", module = "lupa.luajit21", extends = LuaObject, frozen)]
@@ -98,18 +98,75 @@ impl LuaTable {
     }
 
     fn __contains__<'py>(slf: &Bound<'py, Self>, key: &Bound<'py, PyAny>) -> PyResult<bool> {
-        // As a scan over the keys with Python's equality, which is what `in` means for an object
-        // that can be iterated over.
-        for known in LuaIter::over(slf, What::Keys)
-            .into_pyobject(slf.py())?
-            .try_iter()?
-        {
-            if known?.eq(key)? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        contains(slf, key)
     }
+}
+
+/// Whether a table has a key that is equal to `key`, as Python has it: a look-up where equality means
+/// the same key in Lua, and a scan over the keys, as for an object that can only be iterated over, where it may not.
+fn contains<'py>(slf: &Bound<'py, LuaTable>, key: &Bound<'py, PyAny>) -> PyResult<bool> {
+    let found = operate(slf.as_super(), Style::Plain, |cx, table| {
+        let may_differ = || Ok(cx.settings.held.has_comparable() || cx.runtime.has_ffi()?);
+        Ok(match look_up(cx, table, key)? {
+            // Objects with an `==` of their own and FFI numbers may be equal to anything.
+            Some(false) if may_differ()? => None,
+            found => found,
+        })
+    })?;
+    if let Some(found) = found {
+        return Ok(found);
+    }
+    let keys = LuaIter::over(slf, What::Keys).into_pyobject(slf.py())?;
+    for known in keys.try_iter()? {
+        if known?.eq(key)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether a table has the key that an object becomes in Lua; `None` if other keys may be equal to it.
+fn look_up(
+    cx: &Context<'_, '_>,
+    table: &Reference,
+    key: &Bound<'_, PyAny>,
+) -> lupa_core::Result<Option<bool>> {
+    let has = |push: &dyn Fn(Pusher<'_>) -> lupa_core::Result<()>| {
+        table.raw_get_with(push, |slot| Ok(!slot.is_nil()))
+    };
+    // 0 and False are equal in Python, and two keys in Lua.
+    let has_number = |n: f64| -> lupa_core::Result<bool> {
+        if !n.is_nan() && has(&|to| to.number(n))? {
+            return Ok(true);
+        }
+        Ok((n == 0.0 || n == 1.0) && has(&|to| to.boolean(n == 1.0))?)
+    };
+    Ok(Some(if let Ok(text) = key.cast_exact::<PyString>() {
+        match &cx.settings.encoding {
+            Some(codec) if codec.is_utf8() => match text.to_str() {
+                Ok(text) => has(&|to| to.bytes(text.as_bytes()))?,
+                // Surrogates: no key decodes to it.
+                Err(_) => false,
+            },
+            _ => return Ok(None),
+        }
+    } else if let Ok(number) = key.cast_exact::<PyInt>() {
+        match exact_double(number) {
+            Some(n) => has_number(n)?,
+            None => false,
+        }
+    } else if let Ok(number) = key.cast_exact::<PyFloat>() {
+        has_number(number.value())?
+    } else if let Ok(truth) = key.cast_exact::<PyBool>() {
+        has_number(f64::from(u8::from(truth.is_true())))?
+    } else if let Ok(bytes) = key.cast_exact::<PyBytes>() {
+        cx.settings.encoding.is_none() && has(&|to| to.bytes(bytes.as_bytes()))?
+    } else if let Ok(object) = key.cast::<LuaObject>() {
+        let reference = &object.get().reference;
+        reference.runtime().is_same(cx.runtime) && has(&|to| reference.into_lua(to))?
+    } else {
+        return Ok(None);
+    }))
 }
 
 fn no_attribute(slf: &Bound<'_, LuaTable>, name: &Bound<'_, PyAny>) -> PyErr {
