@@ -5,6 +5,70 @@
 #include "lj_obj.h"
 #include "lj_frame.h"
 #include "lj_func.h"
+#include "lj_gc.h"
+#include "lj_tab.h"
+
+/* -- Anchors ---------------------------------------------------------------- */
+
+struct lupa_Anchors { GCtab table; };
+
+lupa_Anchors *lupa_new_anchors(lua_State *L, int size)
+{
+  lua_createtable(L, size, 0);
+  return (lupa_Anchors *)tabV(L->top - 1);
+}
+
+void lupa_push_anchor(lua_State *L, lupa_Anchors *anchors, int key)
+{
+  copyTV(L, L->top, arrayslot(&anchors->table, key));
+  L->top++;
+}
+
+void lupa_set_anchor(lua_State *L, lupa_Anchors *anchors, int key, int index)
+{
+  GCtab *t = &anchors->table;
+  if ((MSize)key >= t->asize)
+    lj_tab_reasize(L, t, 2 * t->asize);
+  copyTV(L, arrayslot(t, key), L->base + index - 1);
+  lj_gc_anybarriert(L, t);
+}
+
+void lupa_clear_anchor(lupa_Anchors *anchors, int key)
+{
+  setnilV(arrayslot(&anchors->table, key));
+}
+
+/* -- Tables ------------------------------------------------------------------ */
+
+/* Entries have positions: first those of the array, then the nodes of the hash part. */
+int lupa_next(lua_State *L, int index, uint32_t *position)
+{
+  GCtab *t = tabV(L->base + index - 1);
+  uint32_t i = *position;
+  for (; i < t->asize; i++) {
+    TValue *value = arrayslot(t, i);
+    if (!tvisnil(value)) {
+      setintV(L->top, (int32_t)i);
+      copyTV(L, L->top + 1, value);
+      L->top += 2;
+      *position = i + 1;
+      return 1;
+    }
+  }
+  for (i -= t->asize; i <= t->hmask; i++) {
+    Node *node = &noderef(t->node)[i];
+    if (!tvisnil(&node->val)) {
+      copyTV(L, L->top, &node->key);
+      copyTV(L, L->top + 1, &node->val);
+      L->top += 2;
+      *position = t->asize + i + 1;
+      return 1;
+    }
+  }
+  return 0;
+}
+
+/* -- Coroutines -------------------------------------------------------------- */
 
 /* The slot of the function in the first frame: the thread itself lies below. */
 static TValue *bottom(lua_State *L)
@@ -41,6 +105,8 @@ void lupa_end_coroutine(lua_State *co)
   co->base = co->top = bottom(co);
   co->status = LUA_OK;
 }
+
+/* -- FFI --------------------------------------------------------------------- */
 
 int lupa_has_ctypes(lua_State *L)
 {

@@ -106,13 +106,6 @@ int lupa_p_newindex(lua_State *L)
   return 0;
 }
 
-int lupa_p_next(lua_State *L)
-{
-  lua_settop(L, 2);
-  luaL_checktype(L, 1, LUA_TTABLE);
-  return lua_next(L, 1) ? 2 : 0;
-}
-
 int lupa_p_equal(lua_State *L)
 {
   lua_pushboolean(L, lua_equal(L, 1, 2));
@@ -177,17 +170,10 @@ void lupa_set_stack_end(size_t address)
   stack_end = address;
 }
 
-int lupa_stack_state(void)
-{
-  char here;
-  if (stack_end == 0)
-    return -1;
-  return (size_t)&here < stack_end;
-}
-
 int lupa_check_stack(lua_State *L)
 {
-  if (lupa_stack_state() == 1)
+  char here;
+  if ((size_t)&here < stack_end)
     return luaL_error(L, "stack overflow: too many nested C calls");
   return 0;
 }

@@ -9,6 +9,7 @@
 #define LUPA_SHIM_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include "lua.h"
 
 /* What a trampoline asks the Rust side to do: the metamethods of a host
@@ -51,10 +52,6 @@ int lupa_message_handler(lua_State *L);
 ** thread: an address, 0 while unknown.  Stacks grow downwards. */
 void lupa_set_stack_end(size_t address);
 
-/* Whether the calling thread has used its native stack up to there: 0 no, 1 yes,
-** -1 unknown. */
-int lupa_stack_state(void);
-
 /* () ->, raises when the native stack is used up.  For Lua code to call before
 ** LuaJIT's own functions that call back and so nest C calls. */
 int lupa_check_stack(lua_State *L);
@@ -62,7 +59,6 @@ int lupa_check_stack(lua_State *L);
 /* Protected entries: to be called with lua_pcall() only. */
 int lupa_p_index(lua_State *L);     /* (t, k)    -> t[k] */
 int lupa_p_newindex(lua_State *L);  /* (t, k, v) -> */
-int lupa_p_next(lua_State *L);      /* (t, k)    -> k', v' or nothing */
 int lupa_p_equal(lua_State *L);     /* (a, b)    -> a == b */
 int lupa_p_lessthan(lua_State *L);  /* (a, b)    -> a < b */
 int lupa_p_len(lua_State *L);       /* (a)       -> #a, a number; honours __len of userdata */
@@ -87,6 +83,30 @@ typedef struct lupa_Chunk {
 ** set before.  The pointer does not pass through Lua's stack: the debug library's hooks
 ** and finalizers would find it there, and the function to pass it to again later. */
 lupa_Chunk *lupa_set_chunk(lupa_Chunk *chunk);
+
+/* Lua values that the host holds, by keys from 1: a table that only the first slot of the main
+** state's stack refers to, where no Lua code can reach it. */
+typedef struct lupa_Anchors lupa_Anchors;
+
+/* Makes the anchors of a new state, of which this must be the first value.  They may be used until
+** lua_close(), which takes the slot for itself.  Unprotected, raises when memory is short. */
+lupa_Anchors *lupa_new_anchors(lua_State *L, int size);
+
+/* Pushes the value of a key that was set; one slot of the stack must be reserved. */
+void lupa_push_anchor(lua_State *L, lupa_Anchors *anchors, int key);
+
+/* Sets a key to the value at a positive index.  The first key beyond the size doubles it, which may
+** raise when memory is short; no key may be skipped. */
+void lupa_set_anchor(lua_State *L, lupa_Anchors *anchors, int key, int index);
+
+/* Lets go of the value of a key that was set. */
+void lupa_clear_anchor(lupa_Anchors *anchors, int key);
+
+/* Pushes key and value of the first entry at or after a position of the table at a positive index, and
+** sets the position to the one after it; 0, and nothing pushed, if there is none.  Positions start at 0, and two
+** slots of the stack must be reserved.  Entries that are removed or changed meanwhile do no harm; after
+** others were added some may come twice or not at all. */
+int lupa_next(lua_State *L, int index, uint32_t *position);
 
 /* Puts all frames of `from`, a coroutine that waits in a yield, in place of the frame in which the
 ** coroutine `to` waits, as if `to` had called the bottom function of `from` instead of the one that

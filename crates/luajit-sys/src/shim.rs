@@ -101,15 +101,27 @@ pub struct LupaChunk {
     pub status: c_int,
 }
 
+/// Lua values that the host holds, by keys from 1; see `shim.h`.
+#[repr(C)]
+#[derive(Debug)]
+pub struct LupaAnchors {
+    opaque: [u8; 0],
+}
+
 unsafe extern "C" {
+    /// Pushes the value of a key that was set; one slot of the stack must be reserved.
+    pub fn lupa_push_anchor(L: *mut lua_State, anchors: *mut LupaAnchors, key: c_int);
+    /// Lets go of the value of a key that was set.
+    pub fn lupa_clear_anchor(anchors: *mut LupaAnchors, key: c_int);
     /// Sets the process-wide Rust entries. Call it before the first runtime is made.
     pub fn lupa_set_entries(dispatch: LupaDispatch, hook: LupaHookEntry, sethook: LupaHookEntry);
     /// Sets the chunk of this thread for [`lupa_p_load`]; gives the one set before.
     pub fn lupa_set_chunk(chunk: *mut LupaChunk) -> *mut LupaChunk;
     /// Sets the end of the native stack, an address, for the calling thread; 0 for unknown.
     pub fn lupa_set_stack_end(address: usize);
-    /// Whether the calling thread has used its native stack up to there: 0 no, 1 yes, -1 unknown.
-    pub fn lupa_stack_state() -> c_int;
+    /// Pushes key and value of the first entry at or after a position of the table at a positive index, and
+    /// moves the position on; 0 if there is none. Positions start at 0.
+    pub fn lupa_next(L: *mut lua_State, index: c_int, position: *mut u32) -> c_int;
     /// Puts the frames of a coroutine that waits in a yield in place of the topmost frame of another;
     /// 0 if one does not wait, or there is no stack left.
     pub fn lupa_graft_frames(to: *mut lua_State, from: *mut lua_State) -> c_int;
@@ -119,6 +131,15 @@ unsafe extern "C" {
     pub fn lupa_has_ctypes(L: *mut lua_State) -> c_int;
     /// Gives the C function that serves an event, `0 <= event < LUPA_EVENTS`.
     pub fn lupa_trampoline(event: c_int) -> lua_CFunction;
+}
+
+// These raise when memory is short.
+unsafe extern "C-unwind" {
+    /// Makes the anchors of a new state, of which this must be the first value; they may be
+    /// used until `lua_close`.
+    pub fn lupa_new_anchors(L: *mut lua_State, size: c_int) -> *mut LupaAnchors;
+    /// Sets a key to the value at a positive index; no key may be skipped.
+    pub fn lupa_set_anchor(L: *mut lua_State, anchors: *mut LupaAnchors, key: c_int, index: c_int);
 }
 
 // Each of these runs Lua or raises: only LuaJIT itself may call them.
@@ -133,8 +154,6 @@ unsafe extern "C-unwind" {
     pub fn lupa_p_index(L: *mut lua_State) -> c_int;
     /// `(t, k, v) ->`
     pub fn lupa_p_newindex(L: *mut lua_State) -> c_int;
-    /// `(t, k) -> k', v'`, or nothing at the end
-    pub fn lupa_p_next(L: *mut lua_State) -> c_int;
     /// `(a, b) -> a == b`
     pub fn lupa_p_equal(L: *mut lua_State) -> c_int;
     /// `(a, b) -> a < b`

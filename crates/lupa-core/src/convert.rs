@@ -380,8 +380,7 @@ impl<'s> Slot<'s> {
     /// Calls `read` with each key and value of a table, metamethods aside.
     ///
     /// # Errors
-    /// Those of `read`, a conversion error for what is no table, and a runtime error if `read`
-    /// changes the table so that iteration cannot go on.
+    /// Those of `read`, and a conversion error for what is no table.
     pub fn entries(
         self,
         mut read: impl for<'i> FnMut(Slot<'i>, Slot<'i>) -> Result<()>,
@@ -392,11 +391,11 @@ impl<'s> Slot<'s> {
             .table(self.index())
             .ok_or_else(|| self.mismatch("table"))?;
         let base = stack.top();
-        stack.push_nil();
+        let mut position = 0;
         let mut outcome = Ok(());
-        while outcome.is_ok() && table.next().inspect_err(|_| stack.pop_to(base))? {
+        while outcome.is_ok() && table.next(&mut position) {
             outcome = read(Slot::new(stack, base + 1), Slot::new(stack, base + 2));
-            stack.pop_to(base + 1);
+            stack.pop_to(base);
         }
         // In a host function's frame, what is left would count as a result.
         stack.pop_to(base);

@@ -9,7 +9,7 @@ use crate::runtime::Runtime;
 use crate::slot::{Pusher, Slot, misuse};
 use std::ffi::c_int;
 
-/// Keeps a Lua value alive: the runtime and a slot of its registry, never a
+/// Keeps a Lua value alive: the runtime and a slot of its anchors, never a
 /// `lua_State`. May be dropped in any thread, at any time.
 pub(crate) struct Handle {
     runtime: Runtime,
@@ -40,12 +40,6 @@ impl Handle {
         }
         stack.push_slot(self.key);
         Ok(())
-    }
-
-    /// Makes this handle keep the value of a slot instead.
-    #[inline]
-    pub(crate) fn replace(&self, stack: Stack<'_>, index: c_int) {
-        stack.store(index, self.key);
     }
 
     /// Runs `f` with the value on the stack, in the given slot.
@@ -186,13 +180,13 @@ pub(crate) fn settled(stack: Stack<'_>, index: c_int, pushed: c_int) -> Result<T
     if stack.top() != index + pushed {
         return Err(misuse());
     }
-    stack.table(index).ok_or_else(lost)
+    stack.table(index).ok_or_else(no_table)
 }
 
-/// The registry was tampered with by way of the debug library.
+/// A handle that its user has taken for one of a table.
 #[cold]
-fn lost() -> Error {
-    Error::message("lost reference: the Lua registry was changed")
+fn no_table() -> Error {
+    Error::message("the value is no table")
 }
 
 impl Clone for Handle {

@@ -388,13 +388,9 @@ impl TableBuilder<'_> {
         let (Some(from), Some(to)) = (self.stack.table(base), self.stack.table(self.table)) else {
             return Err(source.mismatch("table"));
         };
-        self.stack.push_nil();
-        while from.next()? {
-            // On the stack are: source, key, value. The key is needed twice.
-            self.stack.push_copy(base + 1);
-            self.stack.push_copy(base + 2);
+        let mut position = 0;
+        while from.next(&mut position) {
             to.raw_set()?;
-            self.stack.pop_to(base + 1);
         }
         self.stack.pop_to(self.table);
         Ok(())

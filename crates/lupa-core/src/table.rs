@@ -96,8 +96,7 @@ impl Table {
     pub fn is_empty(&self) -> Result<bool> {
         self.0.with(|stack, index| {
             let table = settled(stack, index, 0)?;
-            stack.push_nil();
-            Ok(!table.next()?)
+            Ok(!table.next(&mut 0))
         })
     }
 
@@ -109,13 +108,11 @@ impl Table {
         self.set(self.len()? + 1, value)
     }
 
-    /// Calls `f` with each key and value, as `next` gives them. A key whose value `f` removes
-    /// is no trouble; if `f` adds keys, entries may be missed or the iteration ends with
-    /// an error.
+    /// Calls `f` with each key and value, as `next` gives them. `f` may remove and change entries; if it
+    /// adds some, others may come twice or not at all.
     ///
     /// # Errors
-    /// Those of `f`, and a runtime error if the table was changed so that iteration
-    /// cannot go on.
+    /// Those of `f` and of the conversions.
     pub fn for_each<K: Owned, V: Owned>(
         &self,
         mut f: impl FnMut(K, V) -> Result<()>,
@@ -137,11 +134,11 @@ impl Table {
         self.0.with(|stack, index| {
             let table = settled(stack, index, 0)?;
             let mut pairs = Vec::new();
-            stack.push_nil();
-            while table.next()? {
+            let mut position = 0;
+            while table.next(&mut position) {
                 let key = K::from_lua(Slot::new(stack, index + 1))?;
                 pairs.push((key, V::from_lua(Slot::new(stack, index + 2))?));
-                stack.pop_to(index + 1);
+                stack.pop_to(index);
             }
             Ok(pairs)
         })

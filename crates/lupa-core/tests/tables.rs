@@ -46,15 +46,15 @@ fn entries_can_be_removed_while_iterating() -> Result<()> {
 }
 
 #[test]
-fn entries_added_while_iterating_end_it_or_raise() -> Result<()> {
+fn entries_added_while_iterating_do_no_harm() -> Result<()> {
     let lua = Runtime::new()?;
-    // Breaks (aborts) if `next` is called unprotected for a key that the table lost.
+    // Breaks (aborts) if Lua's `next` is called unprotected for a key that the table lost.
     for _ in 0..5 {
         let table: Table = lua
             .load("local t = {} for i = 1, 7 do t['k' .. i] = i end return t")
             .eval()?;
         let mut n = 0;
-        let outcome = table.for_each(|key: Value, _: Value| {
+        table.for_each(|key: Value, _: Value| {
             n += 1;
             table.set(key, Value::Nil)?;
             if n < 1000 {
@@ -62,13 +62,8 @@ fn entries_added_while_iterating_end_it_or_raise() -> Result<()> {
             } else {
                 Ok(())
             }
-        });
-        if let Err(error) = outcome {
-            assert!(
-                error.to_string().contains("invalid key to 'next'"),
-                "{error}"
-            );
-        }
+        })?;
+        assert!(n >= 7);
         assert_eq!(lua.load("return 1").eval::<i32>()?, 1);
     }
     Ok(())

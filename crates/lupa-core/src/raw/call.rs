@@ -5,11 +5,12 @@ use super::shared::Shared;
 use super::slots;
 use super::stack::{Kind, Stack};
 use super::sys;
-use super::watch;
+use super::watch::{self, Record};
 use crate::error::{Error, Result, RuntimeError};
 use crate::value::Value;
 use std::ffi::c_int;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// Native stack, in bytes, that must be left to enter Lua again: room for LuaJIT, for a
 /// callback of the host, and for the error that says that the limit was reached.
@@ -117,7 +118,11 @@ impl<'s> Stack<'s> {
 
     /// The traceback that the message handler left.
     fn stored_traceback(self) -> Vec<u8> {
-        self.push_slot(slots::TRACEBACK);
+        // SAFETY: live and locked; the frame has room; the registry is a table. What Lua code with the
+        // debug library may have put there is a text or nothing to us.
+        unsafe {
+            sys::lua_rawgeti(self.l, sys::LUA_REGISTRYINDEX, sys::LUPA_KEY_TRACEBACK);
+        }
         self.bytes(self.top())
             .map(<[u8]>::to_vec)
             .unwrap_or_default()
@@ -212,24 +217,23 @@ impl<'s> Stack<'s> {
 
 /// Whether the thread has used its native stack up to the reserve.
 #[inline]
-fn native_stack_is_short() -> bool {
-    // SAFETY: reads a variable of this thread.
-    match unsafe { sys::lupa_stack_state() } {
-        0 => false,
-        -1 => find_stack_end(),
-        _ => true,
+fn native_stack_is_short(record: &Record) -> bool {
+    let marker = 0u8;
+    let here = std::ptr::from_ref(&marker).addr();
+    match record.stack_end.load(Ordering::Relaxed) {
+        0 => find_stack_end(record, here),
+        end => here < end,
     }
 }
 
 /// Finds out where this thread's native stack ends and tells the shim, whose checks Lua code
 /// runs into as well (see `guards.lua`).
 #[cold]
-fn find_stack_end() -> bool {
-    let marker = 0u8;
-    let here = std::ptr::from_ref(&marker).addr();
+fn find_stack_end(record: &Record, here: usize) -> bool {
     let left = stacker::remaining_stack();
     // Where the system does not tell, no address is beyond the end.
     let end = left.map_or(1, |left| (here - left) + NATIVE_STACK_RESERVE.min(left));
+    record.stack_end.store(end, Ordering::Relaxed);
     // SAFETY: sets a variable of this thread.
     unsafe { sys::lupa_set_stack_end(end) };
     left.is_some_and(|left| left < NATIVE_STACK_RESERVE)
@@ -240,14 +244,14 @@ impl Shared {
     /// watchdog know, and sets a pending stop of an outer run aside meanwhile.
     #[inline]
     pub(super) fn run(&self, l: *mut sys::lua_State, run: impl FnOnce() -> c_int) -> Result<c_int> {
-        if native_stack_is_short() {
+        let record = watch::record();
+        if native_stack_is_short(record) {
             return Err(Error::RecursionLimit);
         }
         if self.memory.wants_collection() {
             self.collect_to_limit(l)?;
         }
         let aside = self.stop.set_aside(l);
-        let record = watch::record();
         let outer = record.enter(self);
         let depth = self.depth.get();
         if depth == 0 {

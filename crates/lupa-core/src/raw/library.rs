@@ -1,4 +1,4 @@
-//! What a state gets at its start: helpers in the registry, standard libraries.
+//! What a state gets at its start: anchors with helpers, standard libraries.
 
 use super::slots;
 use super::stack::Stack;
@@ -6,30 +6,31 @@ use super::sys;
 use crate::error::{Error, Result};
 use std::ffi::c_int;
 
-/// Captures the helpers in the registry, before any Lua code can run.
+/// Makes the anchors and captures the helpers in them, before any Lua code can run.
 ///
 /// # Safety
-/// `l` is a new state that nobody else uses.
-pub(super) unsafe fn prepare_registry(l: *mut sys::lua_State) {
-    let helpers: [(slots::SlotKey, sys::lua_CFunction); 8] = [
+/// `l` is a new state that nobody else uses, with nothing on its stack.
+pub(super) unsafe fn prepare_anchors(l: *mut sys::lua_State) -> *mut sys::LupaAnchors {
+    let helpers: [(slots::SlotKey, sys::lua_CFunction); 7] = [
         (slots::HANDLER, sys::lupa_message_handler),
         (slots::INDEX, sys::lupa_p_index),
         (slots::NEWINDEX, sys::lupa_p_newindex),
-        (slots::NEXT, sys::lupa_p_next),
         (slots::EQUAL, sys::lupa_p_equal),
         (slots::LESS_THAN, sys::lupa_p_lessthan),
         (slots::LEN, sys::lupa_p_len),
         (slots::TOSTRING, sys::lupa_p_tostring),
     ];
-    // SAFETY: a new state has room for these few values, and no memory limit yet.
+    // SAFETY: a new state has room for these few values, and no memory limit yet. The anchors are at
+    // index 1, what is stored at 2.
     unsafe {
+        let anchors = sys::lupa_new_anchors(l, slots::ROOM);
+        let keep = |key| {
+            sys::lupa_set_anchor(l, anchors, key, 2);
+            sys::lua_settop(l, 1);
+        };
         for (key, function) in helpers {
             sys::lua_pushcclosure(l, function, 0);
-            sys::lua_rawseti(l, sys::LUA_REGISTRYINDEX, key);
-        }
-        for key in [slots::TRACEBACK, slots::STOP] {
-            sys::lua_pushboolean(l, 0);
-            sys::lua_rawseti(l, sys::LUA_REGISTRYINDEX, key);
+            keep(key);
         }
         // The identity table, with weak values.
         sys::lua_createtable(l, 0, 0);
@@ -38,14 +39,15 @@ pub(super) unsafe fn prepare_registry(l: *mut sys::lua_State) {
         sys::lua_pushlstring(l, c"v".as_ptr(), 1);
         sys::lua_rawset(l, -3);
         sys::lua_setmetatable(l, -2);
-        sys::lua_rawseti(l, sys::LUA_REGISTRYINDEX, slots::IDENTITY);
+        keep(slots::IDENTITY);
         // Payloads of host functions are never visible to Lua code but through the
         // debug library: they need a finalizer and nothing else.
         sys::lua_createtable(l, 0, 1);
         sys::lua_pushlstring(l, c"__gc".as_ptr(), 4);
         sys::lua_pushcclosure(l, sys::lupa_trampoline(sys::LUPA_GC), 0);
         sys::lua_rawset(l, -3);
-        sys::lua_rawseti(l, sys::LUA_REGISTRYINDEX, slots::FUNCTION_META);
+        keep(slots::FUNCTION_META);
+        anchors
     }
 }
 

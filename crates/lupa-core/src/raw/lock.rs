@@ -1,8 +1,8 @@
 //! The re-entrant lock of a runtime.
 
 use crate::error::{Error, Result};
-use parking_lot::lock_api::{GetThreadId, RawMutex as _};
-use parking_lot::{RawMutex, RawThreadId};
+use parking_lot::RawMutex;
+use parking_lot::lock_api::RawMutex as _;
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -28,10 +28,17 @@ fn count_forks() {
 #[cfg(not(unix))]
 fn count_forks() {}
 
+/// A number that tells this thread from all others that are alive.
+#[inline]
+fn this_thread() -> usize {
+    std::ptr::from_ref(super::watch::record()).addr()
+}
+
 /// Re-entrant mutex that knows when its owner was lost in a fork.
 pub(crate) struct Lock {
     mutex: RawMutex,
-    /// The owning thread, 0 for none. Only the owner itself ever reads its own number here.
+    /// The owning thread, by the address of its record; 0 for none. Only the owner itself ever reads its
+    /// own number here.
     owner: AtomicUsize,
     /// As wide as memory: guards that are forgotten cannot make it wrap.
     depth: Cell<usize>,
@@ -65,7 +72,7 @@ impl Lock {
     /// Takes the lock if that needs no waiting.
     #[inline]
     pub(crate) fn try_lock(&self) -> Option<Held<'_>> {
-        let me = RawThreadId::INIT.nonzero_thread_id().get();
+        let me = this_thread();
         if self.owner.load(Ordering::Relaxed) == me {
             self.depth.set(self.depth.get() + 1);
         } else if self.mutex.try_lock() {
@@ -101,7 +108,7 @@ impl Lock {
             std::thread::sleep(std::time::Duration::from_micros(100));
         }
         self.mutex.lock();
-        self.taken(RawThreadId::INIT.nonzero_thread_id().get());
+        self.taken(this_thread());
         Ok(Held {
             lock: self,
             not_send: PhantomData,

@@ -27,6 +27,8 @@ pub(crate) struct Shared {
     pub(super) current: Cell<*mut sys::lua_State>,
     /// The main state; null once closed. Atomic, since it may be read without the lock.
     main: AtomicPtr<sys::lua_State>,
+    /// What handles hold; null once the state is being closed.
+    anchors: Cell<*mut sys::LupaAnchors>,
     pub(super) memory: Memory,
     pub(super) slots: Slots,
     /// Metatable of each type of host object.
@@ -67,6 +69,7 @@ impl Shared {
             lock: Lock::new(),
             current: Cell::new(l),
             main: AtomicPtr::new(l),
+            anchors: Cell::new(std::ptr::null_mut()),
             memory: Memory::new(),
             slots: Slots::new(),
             metatables: RefCell::new(Vec::new()),
@@ -80,7 +83,7 @@ impl Shared {
         });
         // SAFETY: the state is ours alone so far; the Arc keeps `shared` in place.
         unsafe {
-            super::library::prepare_registry(l);
+            shared.anchors.set(super::library::prepare_anchors(l));
             if limit.is_some() {
                 shared.memory.install(l);
             }
@@ -109,11 +112,12 @@ impl Shared {
         f: impl for<'s> FnOnce(Stack<'s>) -> Result<R>,
     ) -> Result<R> {
         let l = self.current.get();
-        if l.is_null() {
+        // Without anchors the state is being closed, and finalizers run.
+        if self.anchors.get().is_null() || l.is_null() {
             return Err(Error::Closed);
         }
         if held.is_outermost() && self.slots.has_pending() {
-            self.release_pending(l);
+            self.release_pending();
         }
         let stack = Stack::new(self, l);
         stack.reserve(RESERVED as usize)?;
@@ -179,31 +183,35 @@ impl Shared {
     pub(crate) fn release_slot(&self, key: SlotKey) {
         match self.lock.try_lock() {
             Some(_held) => {
-                let l = self.current.get();
-                if !l.is_null() {
-                    self.clear_slot(l, key);
-                }
+                self.clear(key);
+                self.slots.release(key);
             }
             None => self.slots.release_later(key),
         }
     }
 
+    /// Lets go of what a slot holds. Only with the lock held.
     #[inline]
-    fn clear_slot(&self, l: *mut sys::lua_State, key: SlotKey) {
-        // SAFETY: `l` is live and the lock is held. One slot is free: a C function
-        // has LUA_MINSTACK of them and every frame reserves more than it uses. The
-        // key exists, so the store cannot allocate.
-        unsafe {
-            sys::lua_pushnil(l);
-            sys::lua_rawseti(l, sys::LUA_REGISTRYINDEX, key);
+    pub(super) fn clear(&self, key: SlotKey) {
+        let anchors = self.anchors.get();
+        if !anchors.is_null() {
+            // SAFETY: the state is live and not being closed, so the anchors are there; the key
+            // is in use.
+            unsafe { sys::lupa_clear_anchor(anchors, key) };
         }
-        self.slots.release(key);
+    }
+
+    /// The anchors. Only with the lock held.
+    #[inline]
+    pub(super) fn anchors(&self) -> *mut sys::LupaAnchors {
+        self.anchors.get()
     }
 
     #[cold]
-    fn release_pending(&self, l: *mut sys::lua_State) {
+    fn release_pending(&self) {
         for key in self.slots.take_pending() {
-            self.clear_slot(l, key);
+            self.clear(key);
+            self.slots.release(key);
         }
     }
 
@@ -257,6 +265,8 @@ impl Shared {
         // and `current` stays until the finalizers that lua_close runs are done.
         self.memory.enforce(false);
         self.memory.set_limit(usize::MAX);
+        // lua_close overwrites the slot that keeps them.
+        self.anchors.set(std::ptr::null_mut());
         // SAFETY: nobody else can use the state: the lock is held or this is the
         // last owner. LuaJIT demands its own allocator for closing.
         unsafe {

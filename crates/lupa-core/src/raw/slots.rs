@@ -1,45 +1,42 @@
-//! Registry slots: where Lua values live that Rust holds.
+//! Slots: where Lua values live that Rust holds.
 //!
-//! Slots are negative integer keys of the registry, which neither `luaL_ref`
-//! nor binary modules use. A released slot goes on a free list; one that is
+//! Slots are keys of a table of anchors (`lupa_Anchors` in the shim), which Lua code cannot reach, not even
+//! with the debug library. A released slot goes on a free list; one that is
 //! released while another thread runs the state waits on a pending list.
-//!
-//! Lua code with the debug library can write to the registry, so what is read
-//! from a slot is checked before it is trusted.
 
 use std::cell::RefCell;
 use std::ffi::c_int;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// A key of the registry.
+/// A key of the anchors.
 pub(crate) type SlotKey = c_int;
 
-/// Where the message handler of the shim leaves its traceback.
-pub(crate) const TRACEBACK: SlotKey = super::sys::LUPA_KEY_TRACEBACK;
 /// The message handler.
-pub(crate) const HANDLER: SlotKey = -2;
-/// Protected entries of the shim. Lua code may call these with any arguments.
-pub(crate) const INDEX: SlotKey = -3;
-pub(crate) const NEWINDEX: SlotKey = -4;
-pub(crate) const NEXT: SlotKey = -5;
-pub(crate) const EQUAL: SlotKey = -6;
-pub(crate) const LESS_THAN: SlotKey = -7;
-pub(crate) const LEN: SlotKey = -8;
-pub(crate) const TOSTRING: SlotKey = -9;
+pub(crate) const HANDLER: SlotKey = 1;
+/// Protected entries of the shim.
+pub(crate) const INDEX: SlotKey = 2;
+pub(crate) const NEWINDEX: SlotKey = 3;
+pub(crate) const EQUAL: SlotKey = 4;
+pub(crate) const LESS_THAN: SlotKey = 5;
+pub(crate) const LEN: SlotKey = 6;
+pub(crate) const TOSTRING: SlotKey = 7;
 /// Weak table from the identity of a host object to its userdata.
-pub(crate) const IDENTITY: SlotKey = -10;
+pub(crate) const IDENTITY: SlotKey = 8;
 /// Error value that no `pcall` may swallow, while one is on its way (one more, in a run nested
 /// in that, has a slot of its own).
-pub(crate) const STOP: SlotKey = -11;
+pub(crate) const STOP: SlotKey = 9;
 /// Metatable of the payloads of host functions.
-pub(crate) const FUNCTION_META: SlotKey = -12;
+pub(crate) const FUNCTION_META: SlotKey = 10;
 /// The function that raises an error in a coroutine; see `guards.lua`.
-pub(crate) const THROWER: SlotKey = -13;
+pub(crate) const THROWER: SlotKey = 11;
 
-const FIRST_FREE: SlotKey = -32;
-/// A table's hash part holds at most 2^26 nodes in LuaJIT (`LJ_MAX_HBITS`); stay below.
-const LAST: SlotKey = -(1 << 25);
+const FIRST_FREE: SlotKey = 12;
+/// Room for slots at the start.
+pub(super) const ROOM: SlotKey = 64;
+/// An array of a table holds at most 2^27 values in LuaJIT (`LJ_MAX_ASIZE`), and its size is
+/// doubled: stay below.
+const LAST: SlotKey = (1 << 26) - 1;
 
 pub(crate) struct Slots {
     list: RefCell<List>,
@@ -72,10 +69,10 @@ impl Slots {
             return Some(key);
         }
         let key = list.next;
-        if key < LAST {
+        if key > LAST {
             return None;
         }
-        list.next = key - 1;
+        list.next = key + 1;
         Some(key)
     }
 
@@ -88,7 +85,7 @@ impl Slots {
     /// Number of slots in use.
     pub(crate) fn in_use(&self) -> usize {
         let list = self.list.borrow();
-        (FIRST_FREE - list.next) as usize - list.free.len()
+        (list.next - FIRST_FREE) as usize - list.free.len()
     }
 
     /// Notes a slot for release by whoever holds the lock next. Needs no lock.

@@ -1,7 +1,7 @@
 //! Safe access to the Lua stack of a locked state.
 
 use super::shared::Shared;
-use super::slots::{self, SlotKey};
+use super::slots::SlotKey;
 use super::sys;
 use crate::error::{Error, Result};
 use std::ffi::{c_int, c_void};
@@ -243,34 +243,28 @@ impl<'s> Stack<'s> {
         unsafe { sys::lua_pushvalue(self.l, index) }
     }
 
-    /// Pushes what a registry slot holds.
+    /// Pushes what a slot of the anchors holds.
     #[inline]
     pub(crate) fn push_slot(self, key: SlotKey) {
-        // SAFETY: live and locked; a slot is reserved; the registry is a table.
-        unsafe { sys::lua_rawgeti(self.l, sys::LUA_REGISTRYINDEX, key) }
+        // SAFETY: live and locked, and not being closed, so the anchors are there; a stack slot is
+        // reserved; the key is in use, so it was set.
+        unsafe { sys::lupa_push_anchor(self.l, self.shared.anchors(), key) }
     }
 
-    /// Moves the top value into a new registry slot.
+    /// Keeps a copy of a value under a new slot of the anchors.
     #[inline]
     pub(crate) fn anchor(self, index: c_int) -> Result<SlotKey> {
         let key = self.shared.slots.acquire().ok_or(Error::Memory)?;
-        // SAFETY: live and locked; a slot is reserved. The store may allocate, but the
-        // number of keys stays below what a table can hold.
-        unsafe {
-            sys::lua_pushvalue(self.l, index);
-            sys::lua_rawseti(self.l, sys::LUA_REGISTRYINDEX, key);
-        }
+        self.store(index, key);
         Ok(key)
     }
 
-    /// Stores a copy of a slot under a registry slot that is in use.
+    /// Keeps a copy of a value under a slot that is in use.
     #[inline]
     pub(crate) fn store(self, index: c_int, key: SlotKey) {
-        // SAFETY: live and locked; a slot is reserved; the key exists.
-        unsafe {
-            sys::lua_pushvalue(self.l, index);
-            sys::lua_rawseti(self.l, sys::LUA_REGISTRYINDEX, key);
-        }
+        // SAFETY: as in `push_slot`, and a positive index. The anchors may grow, but not beyond what a
+        // table can hold, and `acquire` gives new keys in order.
+        unsafe { sys::lupa_set_anchor(self.l, self.shared.anchors(), key, index) }
     }
 
     /// Pushes an empty table with room for so many entries.
@@ -427,44 +421,12 @@ impl TableSlot<'_> {
         unsafe { sys::lua_objlen(self.stack.l, self.index) }
     }
 
-    /// Pops a key and pushes the next key and value; `false` at the end. An error
-    /// if the key is not in the table.
-    pub(crate) fn next(self) -> Result<bool> {
-        let stack = self.stack;
-        let key = stack.top();
-        if stack.kind(key) != Kind::Nil {
-            stack.push_copy(key);
-            self.raw_get();
-            let present = stack.kind(key + 1) != Kind::Nil;
-            stack.truncate(key);
-            if !present {
-                return self.next_after_removed(key);
-            }
-        }
-        // SAFETY: a table, and the key is nil or in it: nothing else makes lua_next raise.
-        Ok(unsafe { sys::lua_next(stack.l, self.index) } != 0)
-    }
-
-    /// `next` for a key whose value is gone: it is found unless the table was rehashed.
-    #[cold]
-    fn next_after_removed(self, key: c_int) -> Result<bool> {
-        let stack = self.stack;
-        let call = stack.begin_call();
-        stack.push_slot(slots::NEXT);
-        stack.push_copy(self.index);
-        stack.push_copy(key);
-        stack.call(call, sys::LUA_MULTRET)?;
-        if stack.top() < call.first() {
-            stack.truncate(key - 1);
-            return Ok(false);
-        }
-        // On the stack are: key, handler, next key, value. Bring the last two down.
-        for _ in 0..2 {
-            // SAFETY: live and locked; both slots exist and are no pseudo-indices.
-            unsafe { sys::lua_insert(stack.l, key) };
-        }
-        stack.truncate(key + 1);
-        Ok(true)
+    /// Pushes key and value of the first entry at or after a position, and moves that on; `false`, and
+    /// nothing pushed, at the end. Positions start at 0.
+    #[inline]
+    pub(crate) fn next(self, position: &mut u32) -> bool {
+        // SAFETY: a table; two slots are reserved; nothing is allocated.
+        unsafe { sys::lupa_next(self.stack.l, self.index, position) != 0 }
     }
 
     /// Pops a table or nil and makes it the metatable.

@@ -2,7 +2,7 @@
 //!
 //! Some errors must reach the host whatever Lua code does: a Rust panic, an exception such as
 //! Python's `KeyboardInterrupt`, the end of a time limit. When one is raised, its value
-//! is kept in the registry and a count hook is armed, so that the first Lua
+//! is kept in a slot and a count hook is armed, so that the first Lua
 //! instruction after a `pcall` that swallowed it raises it again. The call that the host
 //! made delivers it and disarms the hook.
 //!
@@ -296,10 +296,9 @@ impl Shared {
             return;
         }
         let key = self.slot_of_stop(depth);
-        stack.push_copy(stack.top());
-        // SAFETY: live and locked. The memory limit is not enforced in host functions and in
-        // the hook, so the store does not raise if the key is new.
-        unsafe { sys::lua_rawseti(stack.l, sys::LUA_REGISTRYINDEX, key) };
+        // The memory limit is not enforced in host functions and in the hook, so this does not raise
+        // if the key is new.
+        stack.store(stack.top(), key);
         self.stop.raised_at.set(depth);
         self.stop.arm(stack.l);
         // Should Lua code take the hook away, it is set again.
@@ -343,9 +342,7 @@ impl Shared {
             self.stop.disarm(stack.l);
         }
         stack.push_slot(key);
-        stack.push_nil();
-        // SAFETY: live and locked; the key exists, so nothing is allocated.
-        unsafe { sys::lua_rawseti(stack.l, sys::LUA_REGISTRYINDEX, key) };
+        self.clear(key);
         if key != slots::STOP {
             self.slots.release(key);
         }

@@ -31,8 +31,10 @@ const TICK: Time = 100_000_000;
 /// next doubles up to so many times: a signal can interrupt what it waits for.
 const MOST_DOUBLINGS: u32 = 3;
 
-/// What one thread runs.
+/// What one thread runs, and what else is to be known of it where code is entered.
 pub(super) struct Record {
+    /// Where the native stack ends as far as Lua code may use it, an address; 0 while unknown.
+    pub(super) stack_end: AtomicUsize,
     /// The thread's number; 0 when it has ended.
     thread: AtomicUsize,
     /// The runtime of the innermost run; null when no Lua code runs.
@@ -111,6 +113,7 @@ fn register() -> &'static Record {
         Some(record) if watched => record,
         _ => {
             let record: &Record = Box::leak(Box::new(Record {
+                stack_end: AtomicUsize::new(0),
                 thread: AtomicUsize::new(0),
                 running: AtomicPtr::new(std::ptr::null_mut()),
                 entries: AtomicU64::new(0),
@@ -133,6 +136,7 @@ fn register() -> &'static Record {
         record.sent.store(false, Ordering::Relaxed);
         record.thread.store(me, Ordering::Relaxed);
     }
+    record.stack_end.store(0, Ordering::Relaxed);
     RECORD.set(record);
     drop(state);
     record
