@@ -172,3 +172,16 @@ def test_errors_in_lua_called_by_python_called_by_lua(lua):
     text = text_of(lua.execute, "local f = ...; f()", callback)
     assert text.startswith('[string "<python>"]:1: deep\nstack traceback:\n')
     assert text.endswith("\n\t[C]: in function 'error'")
+
+
+def test_numbers_are_text_with_a_traceback(lua):
+    assert text_of(lua.execute, "error(5, 0)") == (
+        "5\nstack traceback:\n\t[string \"<python>\"]:1: in main chunk\n\t[C]: in function 'error'"
+    )
+
+
+def test_shortened_tracebacks_stay_in_lua_s_order(lua):
+    lua.execute("function f(n) if n == 0 then error('deep') end f(n - 1) return 1 end")
+    lines = text_of(lua.globals().f, 30).splitlines()
+    assert lines[2] == "\t[C]: in function 'error'"
+    assert lines[13] == "\t..."

@@ -3,7 +3,7 @@
 use crate::convert::to_python_value;
 use crate::object::{PyValue, exception_in};
 use crate::settings::Context;
-use lupa_core::{Call, Error, RuntimeError};
+use lupa_core::{Call, Error, RuntimeError, Value};
 use pyo3::exceptions::{PyException, PyMemoryError, PyRecursionError, PyTimeoutError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -128,7 +128,9 @@ fn runtime_error(
     }
     let message = cx.settings.message(py, &error.message);
     let traceback = cx.settings.message(py, &error.traceback);
-    let text = if style != Style::Plain && error.value.is_none() && !traceback.is_empty() {
+    // To Lua a number is text as well.
+    let is_text = matches!(error.value, None | Some(Value::Number(_)));
+    let text = if style != Style::Plain && is_text && !traceback.is_empty() {
         reorder_traceback(&format!("{message}\n{traceback}"))
     } else {
         message.clone()
@@ -145,7 +147,8 @@ fn runtime_error(
     Ok(exception)
 }
 
-/// Puts the most recent call last, as Python does: Lua has it first.
+/// Puts the most recent call last, as Python does: Lua has it first. A traceback that Lua has
+/// shortened, with `...` in the middle, stays as it is.
 fn reorder_traceback(message: &str) -> String {
     let mut lines: Vec<&str> = Vec::new();
     // Number of lines up to and with a heading, while its entries are read.
@@ -161,6 +164,9 @@ fn reorder_traceback(message: &str) -> String {
                 0
             };
         }
+    }
+    if heading == 0 {
+        return message.to_owned();
     }
     lines.join("\n")
 }
