@@ -147,3 +147,9 @@ def test_memory_errors_are_of_both_kinds():
     for kind in [MemoryError, lupa.LuaError]:
         with pytest.raises(kind):
             lua.execute("return ('x'):rep(1e7)")
+
+
+def test_a_negative_number_is_no_limit():
+    lua = LuaRuntime(max_memory=-1)
+    assert lua.get_max_memory(total=True) == 0
+    assert lua.eval("#('x'):rep(1e7)") == 10_000_000

@@ -124,7 +124,7 @@ impl LuaRuntime {
         unpack_returned_tuples: Truth,
         register_builtins: Option<Truth>,
         overflow_handler: Option<Bound<'_, PyAny>>,
-        max_memory: Option<usize>,
+        max_memory: Option<i64>,
         string_hash_seed: Option<u32>,
         libs: Option<&Bound<'_, PyAny>>,
         timeout: Option<&Bound<'_, PyAny>>,
@@ -176,6 +176,8 @@ impl LuaRuntime {
         pylib::install(py, &runtime, &options)?;
         let base_memory = runtime.memory_used().map_err(failed)?;
         let limited = max_memory.is_some() || string_hash_seed.is_some();
+        // Like 0, a negative number is no limit.
+        let max_memory = max_memory.and_then(|bytes| usize::try_from(bytes).ok());
         if let Some(bytes) = max_memory.filter(|bytes| *bytes > 0) {
             runtime
                 .set_memory_limit(Some(base_memory.saturating_add(bytes)))
