@@ -259,3 +259,8 @@ def test_large_iterables(lua):
         )
         == 0
     )
+
+
+def test_the_iterator_function_wants_an_iterator(lua):
+    with pytest.raises(TypeError, match="^list object is not an iterator$"):
+        lua.execute("local f = python.iter(...) f(...)", [1])

@@ -150,3 +150,10 @@ def test_python_args_wants_a_table(lua, call, got):
 
 def test_python_args_without_encoding(bytes_lua):
     assert bytes_lua.eval("(...)(python.args{1, a = 'x'})", show) == ((1,), {"a": b"x"})
+
+
+def test_python_args_twice_with_the_same_name(lua):
+    with pytest.raises(
+        TypeError, match=r"^function\(\) got multiple values for keyword argument 'a'$"
+    ):
+        lua.eval("(...)(python.args{a = 1}, python.args{a = 2})", show)

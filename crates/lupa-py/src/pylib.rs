@@ -224,7 +224,13 @@ impl HostObject for NextItem {
 }
 
 fn next_item(cx: &Context<'_, '_>, call: &mut Call<'_>, flags: u8) -> PyResult<()> {
-    let mut iterator = object_argument(cx.py, call)?.cast_into::<PyIterator>()?;
+    let mut iterator = object_argument(cx.py, call)?
+        .cast_into::<PyIterator>()
+        .map_err(|error| {
+            let kind = error.into_inner().get_type();
+            let kind = kind.name().map(|name| name.to_string()).unwrap_or_default();
+            PyTypeError::new_err(format!("{kind} object is not an iterator"))
+        })?;
     let Some(item) = iterator.next().transpose()? else {
         return push_with(cx, call, |to| to.nil());
     };
@@ -276,7 +282,8 @@ impl PyArguments {
         let named = named.get_or_insert_with(|| PyDict::new(py));
         for (name, value) in self.named.bind(py) {
             if named.contains(&name)? {
-                let message = format!("got multiple values for keyword argument '{name}'");
+                let message =
+                    format!("function() got multiple values for keyword argument '{name}'");
                 return Err(PyTypeError::new_err(message));
             }
             named.set_item(name, value)?;
