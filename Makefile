@@ -46,12 +46,15 @@ PYTEST_ARGS ?=
 # Options for the Python benchmarks: make bench-python BENCH_ARGS='--only call --quick'
 BENCH_ARGS ?=
 
-# Where PyPI's lupa, which has our package's name, is installed for the benchmarks.
+# Options for the comparison: make compat COMPAT_ARGS='coroutines --show'
+COMPAT_ARGS ?=
+
+# Where PyPI's lupa, which has our package's name, is installed for the benchmarks and the comparison.
 BENCH_VENV := $(CURDIR)/.venv-bench-$(PYTHON_TAG)
 BENCH_PY := $(subst $(VENV),$(BENCH_VENV),$(PY))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python bench bench-rust bench-python lint docs clean
+.PHONY: help demo test test-rust test-python bench bench-rust bench-python lint docs clean compat
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -85,6 +88,10 @@ test-rust: $(VENV)/.group-test ## Run the Rust tests alone
 test-python: $(VENV)/.group-test ## Run the Python suites alone (PROFILE=release ASSERTIONS= tests what is shipped)
 	"$(BIN)/maturin" develop --quiet --profile $(PROFILE) $(EXT_TEST_FEATURES)
 	"$(PY)" -m pytest $(PYTEST_ARGS)
+
+compat: $(VENV)/.group-compat $(BENCH_VENV)/.created ## Compare with PyPI's lupa, case by case
+	"$(BIN)/maturin" develop --quiet --profile $(PROFILE) $(EXT_TEST_FEATURES)
+	"$(PY)" tests/compat/run.py "$(subst $(VENV),$(BENCH_VENV),$(PY))" $(COMPAT_ARGS)
 
 $(BENCH_VENV)/.created: pyproject.toml
 	$(PYTHON_EXE) -m venv --clear "$(BENCH_VENV)"
