@@ -54,7 +54,7 @@ BENCH_VENV := $(CURDIR)/.venv-bench-$(PYTHON_TAG)
 BENCH_PY := $(subst $(VENV),$(BENCH_VENV),$(PY))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python bench bench-rust bench-python lint docs clean compat
+.PHONY: help demo test test-rust test-python bench bench-rust bench-python lint docs clean compat programs
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -111,6 +111,39 @@ bench-rust: ## Time lupa-core beside mlua and the raw C API, by Criterion and si
 bench-python: $(VENV)/.group-build $(BENCH_VENV)/.created ## Time the Python package beside PyPI's lupa
 	"$(BIN)/maturin" develop --quiet --release
 	"$(BENCH_PY)" benches/python $(BENCH_ARGS)
+# --- programs from PyPI that use lupa ----------------------------------------------------------
+
+# They have an environment of their own, into which our wheel goes under the name they ask for.
+PROGRAMS := $(VENV)-programs
+PROGRAMS_PY := $(PROGRAMS)$(BIN:$(VENV)%=%)/python
+FAKEREDIS := $(shell sed -n 's/^fakeredis==/fakeredis-/p' tests/programs/requirements.txt)
+
+# The tests of fakeredis come with its source distribution alone.
+$(PROGRAMS)/.installed: tests/programs/requirements.txt
+	$(PYTHON_EXE) -m venv --clear "$(PROGRAMS)"
+	"$(PROGRAMS_PY)" -m pip install --quiet --no-deps -r tests/programs/requirements.txt
+	cd "$(PROGRAMS)" && "$(PROGRAMS_PY)" -m pip download --quiet --no-deps --no-binary :all: $(subst -,==,$(FAKEREDIS))
+	cd "$(PROGRAMS)" && "$(PROGRAMS_PY)" -m tarfile -e $(FAKEREDIS).tar.gz
+	@touch $@
+
+# What is left out needs PUC's Lua 5.1: LuaJIT keeps no frame for a function that ends in a tail
+# call of a C function, so debug.getinfo finds no line there; likewise with PyPI's lupa.luajit21.
+FAKEREDIS_TESTS := \
+	test/test_mixins/test_scripting_commands.py test/test_mixins/test_function_commands.py \
+	test/test_internals/test_lua_modules.py test/test_valkey/test_valkey_lua.py \
+	test/test_async/test_scripts.py \
+	-m 'fake and not tcp_server' \
+	-k 'not errors_name_the_function_and_line and not fcall_bad_redis_calls and not fcall_ro_and_no_writes'
+
+programs: $(VENV)/.group-build $(PROGRAMS)/.installed ## Run programs from PyPI that use lupa on ours (Python >= 3.10)
+	rm -rf "$(PROGRAMS)/wheel"
+	"$(BIN)/maturin" build --quiet --profile $(PROFILE) $(EXT_TEST_FEATURES) --interpreter "$(PY)" --compatibility linux --out "$(PROGRAMS)/wheel"
+	"$(PROGRAMS_PY)" -m pip install --quiet --no-deps --force-reinstall "$(PROGRAMS)"/wheel/*.whl
+	LUPA_TEST_PROGRAMS=ours "$(PROGRAMS_PY)" -m pytest -p no:asyncio $(PYTEST_ARGS) tests/programs
+	cd "$(PROGRAMS)/$(FAKEREDIS)" && for server in redis-7.4.0 valkey-8.0.0; do \
+		FAKEREDIS_TEST_SERVER=$$server PYTHONPATH="$(CURDIR)/tests/programs" \
+		"$(PROGRAMS_PY)" -m pytest -p fakeredis_alone $(FAKEREDIS_TESTS) || exit 1; \
+	done
 
 lint: $(VENV)/.group-lint ## Check formatting, lints, types and the stubs
 	cargo fmt --all --check
