@@ -5,8 +5,20 @@ import sys
 import textwrap
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from lupa import LuaRuntime
+
+# The same examples in every run, so that a failure is one for everybody; and however busy the
+# machine is.
+settings.register_profile(
+    "repeatable",
+    derandomize=True,
+    deadline=None,
+    max_examples=75,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("repeatable")
 
 TIME_LIMIT = float(os.environ.get("LUPA_TEST_TIME_LIMIT", "60"))
 
