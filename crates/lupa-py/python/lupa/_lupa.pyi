@@ -1,8 +1,8 @@
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import Any, Final, Literal, final
+from typing import Any, Final, Generic, Literal, final
 
-from typing_extensions import Self, disjoint_base
+from typing_extensions import Self, TypeVar, disjoint_base
 
 LUA_VERSION: Final[tuple[int, int]]
 LUA_MAXINTEGER: Final[int]
@@ -23,8 +23,13 @@ _StdLib = Literal[
     "coroutine",
 ]
 _Source = str | bytes | bytearray
+# The name of an attribute is text, or bytes in a runtime with encoding=None; a callable that takes
+# one of them only is right for its runtime.
+_Filter = Callable[[Any, Any, bool], str | bytes]
 _Getter = Callable[[Any, Any], Any]
 _Setter = Callable[[Any, Any, Any], object]
+
+_T_co = TypeVar("_T_co", covariant=True, default=Any)
 
 class LuaError(Exception):
     value: Any
@@ -41,8 +46,8 @@ class LuaRuntime:
         cls,
         encoding: str | None = "UTF-8",
         source_encoding: str | None = None,
-        attribute_filter: Callable[[Any, Any, bool], Any] | None = None,
-        attribute_handlers: Sequence[_Getter | _Setter | None] | None = None,
+        attribute_filter: _Filter | None = None,
+        attribute_handlers: tuple[_Getter | None, _Setter | None] | None = None,
         register_eval: bool = True,
         unpack_returned_tuples: bool = False,
         register_builtins: bool = True,
@@ -64,7 +69,7 @@ class LuaRuntime:
         lua_code: _Source,
         *args: Any,
         name: _Source | None = None,
-        mode: str | None = None,
+        mode: str | bytes | None = None,
         timeout: float | None = None,
     ) -> Any: ...
     def execute(
@@ -72,11 +77,11 @@ class LuaRuntime:
         lua_code: _Source,
         *args: Any,
         name: _Source | None = None,
-        mode: str | None = None,
+        mode: str | bytes | None = None,
         timeout: float | None = None,
     ) -> Any: ...
     def compile(
-        self, lua_code: _Source, name: _Source | None = None, mode: str | None = None
+        self, lua_code: _Source, name: _Source | None = None, mode: str | bytes | None = None
     ) -> _LuaFunction: ...
     def require(self, modulename: str | bytes) -> Any: ...
     def globals(self) -> _LuaTable: ...
@@ -128,7 +133,7 @@ class _LuaTable(_LuaObject):
     def __delattr__(self, name: str, /) -> None: ...
     def keys(self) -> _LuaIter: ...
     def values(self) -> _LuaIter: ...
-    def items(self) -> _LuaIter: ...
+    def items(self) -> _LuaIter[tuple[Any, Any]]: ...
 
 class _LuaFunction(_LuaObject):
     def coroutine(self, *args: Any) -> _LuaThread: ...
@@ -152,9 +157,9 @@ class _LuaThread(_LuaObject):
     def close(self) -> None: ...
 
 @final
-class _LuaIter:
+class _LuaIter(Generic[_T_co]):
     def __iter__(self) -> Self: ...
-    def __next__(self) -> Any: ...
+    def __next__(self) -> _T_co: ...
 
 @final
 class _PyProtocolWrapper: ...
@@ -166,7 +171,9 @@ def to_python(
     max_depth: int = 1000,
     cycles: Literal["error", "keep"] = "error",
 ) -> Any: ...
-def lua_type(obj: object) -> str | None: ...
+def lua_type(
+    obj: object,
+) -> Literal["table", "function", "thread", "userdata", "cdata"] | None: ...
 def as_attrgetter(obj: object) -> _PyProtocolWrapper: ...
 def as_itemgetter(obj: object) -> _PyProtocolWrapper: ...
 def _source_encoding(obj: _LuaObject) -> str: ...
