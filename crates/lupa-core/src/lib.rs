@@ -47,6 +47,7 @@ mod libs;
 mod raw;
 mod reference;
 mod runtime;
+mod sandbox;
 mod slot;
 mod string;
 mod table;

@@ -115,12 +115,7 @@ impl Builder {
             crate::jit_modules::install(&runtime)?;
         }
         if self.sandbox {
-            let code = include_str!("sandbox.lua");
-            runtime
-                .load(code)
-                .name("=sandbox")
-                .call::<()>(self.libs.is_none())?;
-            runtime.0.refuse_bytecode();
+            runtime.harden(self.libs.is_none())?;
         }
         Ok(runtime)
     }

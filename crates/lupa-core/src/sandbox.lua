@@ -1,13 +1,15 @@
 -- Runs once at the start of a sandboxed runtime, before any other code, with
--- what it takes away still there. Argument: whether to cut `os` down.
-local trim_os = ...
-local error, pairs, rawset, setmetatable, type = error, pairs, rawset, setmetatable, type
-local load, loadstring, getmetatable = load, loadstring, getmetatable
+-- what it takes away still there. Arguments: whether to cut `os` down, and
+-- the function that makes a read-only view of a table.
+local trim_os, read_only = ...
+local error, getmetatable, pairs, rawset, type = error, getmetatable, pairs, rawset, type
+local load, collectgarbage = load, collectgarbage
 
--- Files, and objects with finalizers: those run where nothing can stop them.
-dofile, loadfile, newproxy = nil, nil, nil
+-- Files; objects with finalizers, which run where nothing can stop them; other
+-- functions' environments.
+dofile, loadfile, newproxy, getfenv, setfenv = nil, nil, nil, nil, nil
 
--- Bytecode is not verified, so it can do anything.
+-- Bytecode is not verified, so it can do anything. In LuaJIT `loadstring` is `load`.
 if string then string.dump = nil end
 
 function _G.load(chunk, name, mode, env)
@@ -17,11 +19,16 @@ function _G.load(chunk, name, mode, env)
   return load(chunk, name, "t", env)
 end
 
-function _G.loadstring(chunk, name)
-  if type(chunk) ~= "string" then
-    return loadstring(chunk, name)
+loadstring = _G.load
+
+-- How the collector works is the host's business: stopped, it would let go of nothing.
+local collector_options = { collect = true, count = true, step = true }
+
+function _G.collectgarbage(option, argument)
+  if option ~= nil and not collector_options[option] then
+    error("bad argument #1 to 'collectgarbage' (not available in a sandbox)", 2)
   end
-  return load(chunk, name or chunk, "t")
+  return collectgarbage(option, argument)
 end
 
 if os and trim_os then
@@ -29,31 +36,26 @@ if os and trim_os then
 end
 
 -- The libraries become read-only: code that shares the runtime finds them as they were.
-local protected = setmetatable({}, { __mode = "k" })
-
-local function read_only(library)
-  local view = setmetatable({}, {
-    __index = library,
-    __newindex = function()
-      error("attempt to modify a protected table", 2)
-    end,
-    __metatable = false,
-  })
-  protected[view] = true
-  return view
-end
-
 local string_metatable = getmetatable("")
 if string_metatable then string_metatable.__metatable = false end
 
-for name, value in pairs(_G) do
-  if type(value) == "table" and value ~= _G then
-    _G[name] = read_only(value)
+local views = {}
+
+local function protect(tables)
+  for name, value in pairs(tables) do
+    if type(value) == "table" and value ~= _G then
+      views[value] = views[value] or read_only(value)
+      tables[name] = views[value]
+    end
   end
 end
 
+local loaded = package and package.loaded
+protect(_G)
+if loaded then protect(loaded) end
+
 function _G.rawset(target, key, value)
-  if protected[target] then
+  if type(target) == "table" and getmetatable(target) == false then
     error("attempt to modify a protected table", 2)
   end
   return rawset(target, key, value)
