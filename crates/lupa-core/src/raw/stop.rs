@@ -338,7 +338,10 @@ impl Shared {
         };
         let key = taken.map_or(slots::STOP, |(_, key)| key);
         self.stop.raised_at.set(outer);
-        if outer == 0 {
+        // In a run further up the reason, such as a deadline, may hold as well: with the hook left
+        // armed it finds out at once. Else a host function that hides the error, called in a loop,
+        // would meet every signal.
+        if outer == 0 && self.depth.get() == 0 {
             self.stop.disarm(stack.l);
         }
         stack.push_slot(key);
