@@ -276,14 +276,23 @@ static void open_library(lua_State *L, lua_CFunction open, const char *name)
   lua_call(L, 1, 0);
 }
 
-static void forget_global(lua_State *L, const char *name)
+/* Removes what require() would find: from _LOADED or _PRELOAD. */
+static void forget_module(lua_State *L, const char *list, const char *name)
 {
-  lua_pushnil(L);
-  lua_setglobal(L, name);
-  luaL_findtable(L, LUA_REGISTRYINDEX, "_LOADED", 1);
+  luaL_findtable(L, LUA_REGISTRYINDEX, list, 1);
   lua_pushnil(L);
   lua_setfield(L, -2, name);
   lua_pop(L, 1);
+}
+
+static void forget_jit(lua_State *L)
+{
+  lua_pushnil(L);
+  lua_setglobal(L, LUA_JITLIBNAME);
+  forget_module(L, "_LOADED", LUA_JITLIBNAME);
+  forget_module(L, "_LOADED", LUA_JITLIBNAME ".opt");
+  forget_module(L, "_PRELOAD", LUA_JITLIBNAME ".profile");
+  forget_module(L, "_PRELOAD", LUA_JITLIBNAME ".util");
 }
 
 int lupa_p_openlibs(lua_State *L)
@@ -300,7 +309,7 @@ int lupa_p_openlibs(lua_State *L)
   if (libs & LUPA_LIB_BIT) open_library(L, luaopen_bit, LUA_BITLIBNAME);
   /* Opening `jit` starts the compiler, so it is opened in any case. */
   open_library(L, luaopen_jit, LUA_JITLIBNAME);
-  if (!(libs & LUPA_LIB_JIT)) forget_global(L, LUA_JITLIBNAME);
+  if (!(libs & LUPA_LIB_JIT)) forget_jit(L);
   if (libs & LUPA_LIB_FFI) {
     if (libs & LUPA_LIB_PACKAGE) {
       /* As luaL_openlibs() does: loaded by require("ffi"). */
