@@ -4,7 +4,7 @@
 //! * `settings`, `convert`, `codec`, `errors`: options, conversions, text, exceptions.
 //! * `options`: arguments, checked; `interruption`: time limits and Ctrl-C.
 //! * `runtime`, `wrappers`, `table_from`, `from_table`: what Python sees of Lua.
-//! * `object`, `pylib`: what Lua sees of Python.
+//! * `object`, `pylib`: what Lua sees of Python; `sandbox`: what it does not see in a sandbox.
 
 mod codec;
 mod convert;
@@ -16,6 +16,7 @@ mod object;
 mod options;
 mod pylib;
 mod runtime;
+mod sandbox;
 mod settings;
 mod table_from;
 mod wrappers;

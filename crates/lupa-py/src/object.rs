@@ -5,13 +5,14 @@ use crate::errors::{Style, external, raise_in_lua, to_exception};
 use crate::gil::{Owned, compares_by_identity, with_gil};
 use crate::pylib::PyArguments;
 use crate::runtime::LuaRuntime;
+use crate::sandbox;
 use crate::settings::Context;
 use crate::wrappers::LuaObject;
 use lupa_core::{
     Access, AttributeFilter, Call, Error, HostObject, IntoLua, Operation, Pusher, Result, Slot,
     Value,
 };
-use pyo3::exceptions::{PyAttributeError, PyBaseException, PyTypeError};
+use pyo3::exceptions::{PyBaseException, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -181,15 +182,18 @@ impl PyObjectRef {
     fn index(&self, cx: &Context<'_, '_>, call: &mut Call<'_>) -> PyResult<()> {
         let object = self.bind(cx.py);
         let key = to_python(cx, call.arg(1))?;
-        check_public(cx, &key)?;
         let getter = cx.settings.attribute_getter.as_ref();
         let value = if self.by_item(getter) {
+            sandbox::check_item(cx, &key)?;
             object.get_item(key)?
         } else if let Some(getter) = getter {
+            sandbox::check_attribute(cx, &object, &key, Access::Get)?;
             getter.bind(cx.py).call1((object, key))?
         } else {
             let name = attribute_name(cx, &object, key, Access::Get)?;
-            object.getattr(name)?
+            let value = object.getattr(name)?;
+            sandbox::check_value(cx, &object, &value)?;
+            value
         };
         push(cx, call, &value)
     }
@@ -197,12 +201,13 @@ impl PyObjectRef {
     fn new_index(&self, cx: &Context<'_, '_>, call: &mut Call<'_>) -> PyResult<()> {
         let object = self.bind(cx.py);
         let key = to_python(cx, call.arg(1))?;
-        check_public(cx, &key)?;
         let value = to_python(cx, call.arg(2))?;
         let setter = cx.settings.attribute_setter.as_ref();
         if self.by_item(setter) {
+            sandbox::check_item(cx, &key)?;
             object.set_item(key, value)
         } else if let Some(setter) = setter {
+            sandbox::check_attribute(cx, &object, &key, Access::Set)?;
             setter.bind(cx.py).call1((object, key, value)).map(drop)
         } else {
             let name = attribute_name(cx, &object, key, Access::Set)?;
@@ -229,50 +234,7 @@ impl<'py> AttributeFilter<&Bound<'py, PyAny>, Bound<'py, PyAny>> for PythonFilte
     }
 }
 
-/// Attributes without an underscore that lead from harmless objects to frames and code, and so to
-/// the globals of the program.
-const UNSAFE_NAMES: [&str; 17] = [
-    "ag_await",
-    "ag_code",
-    "ag_frame",
-    "cr_await",
-    "cr_code",
-    "cr_frame",
-    "cr_origin",
-    "f_back",
-    "f_builtins",
-    "f_code",
-    "f_globals",
-    "f_locals",
-    "gi_code",
-    "gi_frame",
-    "gi_yieldfrom",
-    "mro",
-    "tb_frame",
-];
-
-/// Refuses, in a sandbox, what is not meant for the public.
-fn check_public(cx: &Context<'_, '_>, key: &Bound<'_, PyAny>) -> PyResult<()> {
-    if !cx.settings.public_names_only {
-        return Ok(());
-    }
-    let refused = if let Ok(name) = key.cast::<PyString>() {
-        let name = name.to_string_lossy();
-        name.starts_with('_') || UNSAFE_NAMES.contains(&&*name)
-    } else if let Ok(name) = key.cast::<PyBytes>() {
-        let name = name.as_bytes();
-        name.starts_with(b"_") || UNSAFE_NAMES.iter().any(|known| known.as_bytes() == name)
-    } else {
-        false
-    };
-    if refused {
-        let message = format!("access to {} is denied in a sandbox", key.repr()?);
-        return Err(PyAttributeError::new_err(message));
-    }
-    Ok(())
-}
-
-/// The name of an attribute, after the filter.
+/// The name of an attribute, after the filter; without one, after the sandbox's rules.
 fn attribute_name<'py>(
     cx: &Context<'_, 'py>,
     object: &Bound<'py, PyAny>,
@@ -285,18 +247,24 @@ fn attribute_name<'py>(
             .map_err(|error| to_exception(cx, error, Style::Plain))?,
         None => key,
     };
-    if let Ok(bytes) = name.cast::<PyBytes>() {
-        return Ok(cx
-            .settings
-            .source_encoding
-            .decode(cx.py, bytes.as_bytes())?
-            .cast_into()?);
-    }
+    let name = decoded(cx, name)?;
+    sandbox::check_attribute(cx, object, &name, access)?;
     name.cast_into::<PyString>().map_err(|error| {
         let name = error.into_inner().get_type();
         let kind = name.name().map(|n| n.to_string()).unwrap_or_default();
         PyTypeError::new_err(format!("attribute name must be string, not '{kind}'"))
     })
+}
+
+/// A name as text, where Lua's strings are bytes in Python; other values as they are.
+pub(crate) fn decoded<'py>(
+    cx: &Context<'_, 'py>,
+    name: Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    match name.cast::<PyBytes>() {
+        Ok(bytes) => cx.settings.source_encoding.decode(cx.py, bytes.as_bytes()),
+        Err(_) => Ok(name),
+    }
 }
 
 /// Calls a Python object with the arguments of a Lua call and pushes the result.
@@ -380,7 +348,10 @@ fn operator(cx: &Context<'_, '_>, call: &mut Call<'_>, operation: Operation) -> 
         Operation::Sub => a.sub(b)?,
         Operation::Mul => a.mul(b)?,
         Operation::Div => a.div(b)?,
-        Operation::Mod => a.rem(b)?,
+        Operation::Mod => {
+            sandbox::check_modulo(cx, &a)?;
+            a.rem(b)?
+        }
         Operation::Pow => a.pow(b, py.None())?,
         Operation::Concat if is_lua_text(left) || is_lua_text(right) => {
             // With a Lua string or number the result is text, as between two of those.

@@ -3,7 +3,7 @@
 use crate::convert::{PyArg, to_python};
 use crate::errors::{Style, external, to_exception};
 use crate::object::{
-    AS_INDEX, ENUMERATE, PyFunction, PyObjectRef, UNPACK, callback, push, push_object,
+    AS_INDEX, ENUMERATE, PyFunction, PyObjectRef, UNPACK, callback, decoded, push, push_object,
     python_object,
 };
 use crate::settings::Context;
@@ -13,7 +13,7 @@ use lupa_core::{
 };
 use pyo3::exceptions::{PyIndexError, PySystemExit, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyInt, PyIterator, PyString, PyTuple};
+use pyo3::types::{PyDict, PyInt, PyIterator, PyString, PyTuple};
 
 /// What the module offers.
 pub(crate) struct Options {
@@ -59,10 +59,13 @@ fn fill<'py>(
         )?;
         module.set("enumerate", runtime.create_function(enumerate)?)?;
         module.set("args", runtime.create_function(args)?)?;
-        module.set(
-            "set_overflow_handler",
-            runtime.create_function(set_overflow_handler)?,
-        )?;
+        if !cx.settings.sandbox {
+            // It changes what becomes of the values that the host passes later.
+            module.set(
+                "set_overflow_handler",
+                runtime.create_function(set_overflow_handler)?,
+            )?;
+        }
         module.set("none", Wrap(cx, none, 0))?;
         if options.register_eval {
             module.set("eval", Wrap(cx, eval, 0))?;
@@ -72,6 +75,11 @@ fn fill<'py>(
         }
         Ok(())
     })?;
+    let module = if cx.settings.sandbox {
+        runtime.read_only(&module)?
+    } else {
+        module
+    };
     runtime.globals()?.set("python", &module)?;
     let package: Option<Table> = runtime.globals()?.get("package")?;
     if let Some(package) = package {
@@ -79,6 +87,11 @@ fn fill<'py>(
     }
     let os: Option<Table> = runtime.globals()?.get("os")?;
     if let Some(os) = os {
+        // In a sandbox it is a read-only view.
+        let os = match os.metatable()? {
+            Some(view) => view.raw_get("__index")?,
+            None => os,
+        };
         // Lua's own would end the process without Python's clean-up.
         if os.get::<Option<Reference>>("exit")?.is_some() {
             os.set("exit", runtime.create_function(exit)?)?;
@@ -305,11 +318,14 @@ fn args(call: &mut Call<'_>) -> Result<()> {
     })
 }
 
+/// The most nil values between a table's positional arguments.
+const MOST_HOLES: usize = 1 << 16;
+
 /// The arguments in a table: integer keys are positions, string keys names.
 fn unpack_table(cx: &Context<'_, '_>, table: Slot<'_>) -> PyResult<PyArguments> {
     let py = cx.py;
     let length = table.raw_len();
-    let mut positional: Vec<Py<PyAny>> = (0..length).map(|_| py.None()).collect();
+    let mut indexed: Vec<(usize, Py<PyAny>)> = Vec::new();
     let named = PyDict::new(py);
     let collected = table.entries(|key, value| {
         let key = to_python(cx, key).map_err(external)?;
@@ -320,14 +336,10 @@ fn unpack_table(cx: &Context<'_, '_>, table: Slot<'_>) -> PyResult<PyArguments> 
                 .ok()
                 .filter(|i| (1..=length).contains(i));
             let out_of_range = || external(PyIndexError::new_err("table index out of range"));
-            positional[index.ok_or_else(out_of_range)? - 1] = value.unbind();
+            indexed.push((index.ok_or_else(out_of_range)? - 1, value.unbind()));
             return Ok(());
         }
-        let name = match key.cast::<PyBytes>() {
-            Ok(bytes) => cx.settings.source_encoding.decode(py, bytes.as_bytes()),
-            Err(_) => Ok(key),
-        };
-        let name = name.map_err(external)?;
+        let name = decoded(cx, key).map_err(external)?;
         if !name.is_instance_of::<PyString>() {
             let message = "table key is neither an integer nor a string";
             return Err(external(PyTypeError::new_err(message)));
@@ -335,6 +347,14 @@ fn unpack_table(cx: &Context<'_, '_>, table: Slot<'_>) -> PyResult<PyArguments> 
         named.set_item(name, value).map_err(external)
     });
     collected.map_err(|error| to_exception(cx, error, Style::Plain))?;
+    // A few entries can make a table look long, far beyond what memory could hold.
+    if length.saturating_sub(indexed.len()) > MOST_HOLES {
+        return Err(PyIndexError::new_err("too many nil values in the table"));
+    }
+    let mut positional: Vec<Py<PyAny>> = (0..length).map(|_| py.None()).collect();
+    for (index, value) in indexed {
+        positional[index] = value;
+    }
     Ok(PyArguments {
         positional,
         named: named.unbind(),

@@ -157,7 +157,7 @@ impl LuaRuntime {
         let settings = Settings {
             encoding: encoding.map(|name| Codec::new(name, encoding_errors)),
             source_encoding: Codec::new(source_name, "strict"),
-            public_names_only: sandbox && attribute_filter.is_none(),
+            sandbox,
             attribute_filter,
             attribute_getter,
             attribute_setter,

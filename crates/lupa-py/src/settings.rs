@@ -14,8 +14,8 @@ pub(crate) struct Settings {
     /// `None`: strings are bytes in Python.
     pub(crate) encoding: Option<Codec>,
     pub(crate) source_encoding: Codec,
-    /// Names that start with an underscore, and those that lead to frames, are refused.
-    pub(crate) public_names_only: bool,
+    /// Whether the rules of `crate::sandbox` hold.
+    pub(crate) sandbox: bool,
     pub(crate) attribute_filter: Option<PythonFilter>,
     pub(crate) attribute_getter: Option<Py<PyAny>>,
     pub(crate) attribute_setter: Option<Py<PyAny>>,
