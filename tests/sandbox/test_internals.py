@@ -74,7 +74,6 @@ ROUTES = {
     "globals of a function": ("(...).__globals__", lambda: function),
     "code of a function": ("(...).__code__", lambda: function),
     "closure of a function": ("(...).__closure__", lambda: function(1)),
-    "builtins of a function": ("(...).__builtins__", lambda: function),
     "defaults of a function": ("(...).__defaults__", lambda: function),
     "module of a function": ("(...).__module__", lambda: function),
     "globals of a method": ("(...).method.__func__.__globals__", Plain),
@@ -149,6 +148,7 @@ ROUTES = {
 }  # fmt: skip
 
 if sys.version_info >= (3, 10):
+    ROUTES["builtins of a function"] = ("(...).__builtins__", lambda: function)
     ROUTES["object without an attribute"] = (
         "local p = ... return pcall(function() return p.broken end) or "
         "select(2, pcall(function() return p.broken end)).obj.modules",
