@@ -261,3 +261,17 @@ def test_a_failing_overflow_handler_leaves_the_overflow_error():
     with pytest.raises(OverflowError):
         lua.eval("...", 10**30)
     assert lua.eval("1") == 1
+
+
+@pytest.mark.parametrize("error", [ValueError("mine"), KeyboardInterrupt("mine"), SystemExit(3)])
+def test_what_an_overflow_handler_raises_is_not_lost(error):
+    def handler(value):
+        raise error
+
+    lua = LuaRuntime(overflow_handler=handler)
+    with pytest.raises((OverflowError, type(error))) as info:
+        lua.eval("...", 10**30)
+    if isinstance(error, Exception):
+        assert type(info.value) is OverflowError and info.value.__cause__ is error
+    else:
+        assert info.value is error

@@ -5,7 +5,7 @@ use crate::object::{default_flags, push_object, python_object};
 use crate::settings::Context;
 use crate::wrappers::{self, LuaObject, ProtocolWrapper};
 use lupa_core::{IntoLua, Kind, Pusher, Result, Slot, Value};
-use pyo3::exceptions::PyOverflowError;
+use pyo3::exceptions::{PyException, PyOverflowError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyFloat, PyInt, PyString};
 
@@ -127,15 +127,14 @@ pub(crate) fn exact_double(number: &Bound<'_, PyInt>) -> Option<f64> {
     is_exact.then_some(n as f64)
 }
 
+const OVERFLOW: &str = "Python int too large to convert to a Lua number";
+
 /// An integer that is no Lua number: the overflow handler may make something else of it.
 #[cold]
 fn push_overflowing(cx: &Context<'_, '_>, number: &Bound<'_, PyInt>, to: Pusher<'_>) -> Result<()> {
-    let overflow = || {
-        external(PyOverflowError::new_err(
-            "Python int too large to convert to a Lua number",
-        ))
+    let Some(handler) = cx.settings.overflow_handler(cx.py) else {
+        return Err(external(PyOverflowError::new_err(OVERFLOW)));
     };
-    let handler = cx.settings.overflow_handler(cx.py).ok_or_else(overflow)?;
     let handler = handler.bind(cx.py);
     let result = match handler.cast::<LuaObject>() {
         Ok(function) => {
@@ -144,7 +143,14 @@ fn push_overflowing(cx: &Context<'_, '_>, number: &Bound<'_, PyInt>, to: Pusher<
         }
         Err(_) => handler.call1((number,)),
     };
-    let result = result.map_err(|_| overflow())?;
+    let result = result.map_err(|error| {
+        if !error.is_instance_of::<PyException>(cx.py) {
+            return external(error);
+        }
+        let overflow = PyOverflowError::new_err(OVERFLOW);
+        overflow.set_cause(cx.py, Some(error));
+        external(overflow)
+    })?;
     if let Ok(n) = result.cast::<PyInt>() {
         return match exact_double(n) {
             Some(n) => to.number(n),
