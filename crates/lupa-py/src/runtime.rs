@@ -11,9 +11,10 @@ use crate::pylib;
 use crate::settings::{Context, Settings};
 use crate::table_from;
 use crate::wrappers::{collect, push_arguments};
-use lupa_core::{Around, Guard, Reference, Runtime};
+use lupa_core::{Around, Guard, Libs, Reference, Runtime};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 use std::sync::Mutex;
@@ -199,16 +200,17 @@ impl LuaRuntime {
 
     /// The name and version of the implementation, such as `LuaJIT 2.1.1700000000`.
     #[getter]
-    fn lua_implementation<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        operate(slf, Style::Chunk, |cx| {
-            cx.runtime
-                .load("return type(jit) == 'table' and jit.version or _VERSION")
-                .call_with(
-                    |_| Ok(()),
-                    WithoutGil(cx.py),
-                    |results| collect(cx, results),
-                )
-        })
+    fn lua_implementation(&self, py: Python<'_>) -> PyResult<&'static str> {
+        static VERSION: PyOnceLock<String> = PyOnceLock::new();
+        // Asked of a runtime of its own: code in this one may have changed its globals.
+        let version = || -> lupa_core::Result<String> {
+            let runtime = Runtime::builder().libs(Libs::JIT).build()?;
+            runtime.load("return jit.version").eval()
+        };
+        VERSION
+            .get_or_try_init(py, version)
+            .map(String::as_str)
+            .map_err(|error| lua_error(py, &error.to_string()))
     }
 
     /// Evaluates a Lua expression and returns its value, or a tuple of several.
