@@ -54,7 +54,7 @@ BENCH_VENV := $(CURDIR)/.venv-bench-$(PYTHON_TAG)
 BENCH_PY := $(subst $(VENV),$(BENCH_VENV),$(PY))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python bench bench-rust bench-python lint docs clean compat programs
+.PHONY: help demo test test-rust test-python bench bench-rust bench-python lint docs clean compat programs test-debug faults stress
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -144,6 +144,24 @@ programs: $(VENV)/.group-build $(PROGRAMS)/.installed ## Run programs from PyPI 
 		FAKEREDIS_TEST_SERVER=$$server PYTHONPATH="$(CURDIR)/tests/programs" \
 		"$(PROGRAMS_PY)" -m pytest -p fakeredis_alone $(FAKEREDIS_TESTS) || exit 1; \
 	done
+test-debug: $(VENV)/.group-test ## Run the Python suites with Python's checks of memory and use on
+	"$(BIN)/maturin" develop --quiet --profile $(PROFILE) $(EXT_TEST_FEATURES)
+	PYTHONMALLOC=debug "$(PY)" -X dev -m pytest $(PYTEST_ARGS)
+
+# FAULTS chooses cases by a part of their names: make faults FAULTS=memory.
+FAULTS ?=
+# An interpreter with lupa 2.8 gets a second column: make faults REFERENCE=/path/to/python
+REFERENCE ?=
+
+faults: $(VENV)/.group-test ## Print the fault table: what may go wrong, each case in a process of its own
+	"$(BIN)/maturin" develop --quiet --profile $(PROFILE) $(EXT_TEST_FEATURES)
+	cd tests && "$(PY)" -m faults $(FAULTS) $(if $(REFERENCE),--reference "$(REFERENCE)")
+
+STRESS_SECONDS ?= 240
+
+stress: $(VENV)/.group-test ## Run many threads at once and watch memory, for STRESS_SECONDS
+	"$(BIN)/maturin" develop --quiet --profile release
+	cd tests && "$(PY)" -m stress --seconds $(STRESS_SECONDS)
 
 lint: $(VENV)/.group-lint ## Check formatting, lints, types and the stubs
 	cargo fmt --all --check
