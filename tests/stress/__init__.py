@@ -1,0 +1,1 @@
+"""Stress: many threads at once (`threads`), and millions of operations (`memory`); `make stress`."""
