@@ -15,6 +15,8 @@ const API: [&str; 4] = ["lua_*", "luaL_*", "luaopen_*", "luaJIT_*"];
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    // Py_3_13 and the like.
+    pyo3_build_config::use_pyo3_cfgs();
 
     match variable("CARGO_CFG_TARGET_OS").as_str() {
         // Mach-O: patterns are added to the list of exported symbols that rustc passes.

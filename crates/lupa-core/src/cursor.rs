@@ -7,7 +7,7 @@ use crate::slot::Slot;
 
 /// Walks over a table step by step. Entries may be removed and changed meanwhile; if some are
 /// added, others may come twice or not at all.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Cursor {
     position: u32,
 }

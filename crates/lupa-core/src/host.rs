@@ -6,6 +6,7 @@ use crate::raw::{Stack, sys};
 use crate::runtime::Runtime;
 use crate::slot::{Pusher, Slot};
 use std::ffi::c_int;
+use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
@@ -166,6 +167,15 @@ impl<'s> Call<'s> {
         &self.runtime
     }
 
+    /// The runtime, apart from the call: to be used while results are pushed.
+    #[inline]
+    pub fn runtime_ref(&self) -> RuntimeRef<'s> {
+        RuntimeRef {
+            runtime: Runtime::borrowed(self.stack.shared()),
+            lifetime: PhantomData,
+        }
+    }
+
     /// Number of arguments.
     #[inline]
     pub fn len(&self) -> usize {
@@ -253,6 +263,27 @@ impl<'s> Call<'s> {
             }
             Err(error) => error,
         }
+    }
+}
+
+/// The runtime of a call; see [`Call::runtime_ref`].
+pub struct RuntimeRef<'s> {
+    runtime: ManuallyDrop<Runtime>,
+    lifetime: PhantomData<&'s ()>,
+}
+
+impl std::ops::Deref for RuntimeRef<'_> {
+    type Target = Runtime;
+
+    #[inline]
+    fn deref(&self) -> &Runtime {
+        &self.runtime
+    }
+}
+
+impl std::fmt::Debug for RuntimeRef<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.runtime.fmt(f)
     }
 }
 

@@ -62,7 +62,7 @@ pub use cursor::Cursor;
 pub use error::{Error, Result, RuntimeError};
 pub use filter::{Access, AttributeFilter};
 pub use function::Function;
-pub use host::{Call, HostObject, Operation};
+pub use host::{Call, HostObject, Operation, RuntimeRef};
 pub use libs::Libs;
 pub use raw::coroutine::CoroutineStatus;
 pub use raw::stack::Kind;

@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::function::Function;
 use crate::handle::Handle;
 use crate::host::HostObject;
+use crate::raw::stack::TableSlot;
 use crate::raw::userdata::HostRef;
 use crate::raw::{Kind, Stack};
 use crate::reference::Reference;
@@ -295,14 +296,21 @@ impl<'s> Pusher<'s> {
         hash: usize,
         fill: impl FnOnce(&mut TableBuilder<'_>) -> Result<()>,
     ) -> Result<()> {
-        self.stack.reserve(8)?;
+        self.stack.reserve(BUILDER_ROOM)?;
         self.stack.push_table(array, hash)?;
+        let index = self.stack.top();
+        let table = self.stack.table(index).ok_or_else(misuse)?;
         fill(&mut TableBuilder {
             stack: self.stack,
-            table: self.stack.top(),
+            table,
+            index,
         })
     }
 }
+
+/// Stack slots that a table builder reserves once: for the table, key and value, and
+/// for what conversions need besides.
+const BUILDER_ROOM: usize = 16;
 
 impl std::fmt::Debug for Pusher<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -313,7 +321,8 @@ impl std::fmt::Debug for Pusher<'_> {
 /// A new table on the stack, to be filled.
 pub struct TableBuilder<'s> {
     stack: Stack<'s>,
-    table: c_int,
+    table: TableSlot<'s>,
+    index: c_int,
 }
 
 impl TableBuilder<'_> {
@@ -336,12 +345,11 @@ impl TableBuilder<'_> {
         key: impl FnOnce(Pusher<'_>) -> Result<()>,
         value: impl FnOnce(Pusher<'_>) -> Result<()>,
     ) -> Result<()> {
-        self.stack.reserve(12)?;
         let outcome = key(Pusher::new(self.stack))
             .and_then(|()| value(Pusher::new(self.stack)))
             .and_then(|()| self.settled(2)?.raw_set());
         if outcome.is_err() {
-            self.stack.pop_to(self.table);
+            self.stack.pop_to(self.index);
         }
         outcome
     }
@@ -366,12 +374,11 @@ impl TableBuilder<'_> {
         value: impl FnOnce(Pusher<'_>) -> Result<()>,
     ) -> Result<()> {
         let index = c_int::try_from(index).map_err(|_| Error::Memory)?;
-        self.stack.reserve(12)?;
         let outcome = value(Pusher::new(self.stack))
             .and_then(|()| self.settled(1))
             .map(|table| table.raw_set_index(index));
         if outcome.is_err() {
-            self.stack.pop_to(self.table);
+            self.stack.pop_to(self.index);
         }
         outcome
     }
@@ -383,33 +390,33 @@ impl TableBuilder<'_> {
     pub fn extend(&mut self, other: &Reference) -> Result<()> {
         self.stack.reserve(16)?;
         other.0.push(self.stack)?;
-        let base = self.table + 1;
+        let base = self.index + 1;
         let source = Slot::new(self.stack, base);
-        let (Some(from), Some(to)) = (self.stack.table(base), self.stack.table(self.table)) else {
+        let Some(from) = self.stack.table(base) else {
             return Err(source.mismatch("table"));
         };
         let mut position = 0;
         while from.next(&mut position) {
-            to.raw_set()?;
+            self.table.raw_set()?;
         }
-        self.stack.pop_to(self.table);
+        self.stack.pop_to(self.index);
         Ok(())
     }
 
     /// The table as a slot, for instance to push it into another one.
     pub fn slot(&self) -> Slot<'_> {
-        Slot::new(self.stack, self.table)
+        Slot::new(self.stack, self.index)
     }
 
     /// The table, once exactly `pushed` values are known to lie above it.
     #[inline]
-    fn settled(&self, pushed: c_int) -> Result<crate::raw::stack::TableSlot<'_>> {
-        if self.stack.top() != self.table + pushed {
+    fn settled(&self, pushed: c_int) -> Result<TableSlot<'_>> {
+        if self.stack.top() != self.index + pushed {
             return Err(misuse());
         }
         // A table is filled by pushes alone, which the limit lets through.
         self.stack.check_memory()?;
-        self.stack.table(self.table).ok_or_else(misuse)
+        Ok(self.table)
     }
 }
 

@@ -13,6 +13,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use std::cell::Cell;
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -190,22 +191,6 @@ impl Owned {
     }
 }
 
-/// Whether an object's type has the `==` of `object`, which is identity.
-#[inline]
-pub(crate) fn compares_by_identity(object: &Bound<'_, PyAny>) -> bool {
-    // SAFETY: the type of a live object is alive, and with the GIL held its slots do not change.
-    let (own, inherited) = unsafe {
-        (
-            (*ffi::Py_TYPE(object.as_ptr())).tp_richcompare,
-            (*std::ptr::addr_of!(ffi::PyBaseObject_Type)).tp_richcompare,
-        )
-    };
-    match (own, inherited) {
-        (Some(own), Some(inherited)) => std::ptr::fn_addr_eq(own, inherited),
-        (own, _) => own.is_none(),
-    }
-}
-
 impl Drop for Owned {
     fn drop(&mut self) {
         if self.comparable {
@@ -222,14 +207,15 @@ impl Drop for Owned {
 
 /// A reference from a Lua state to the Python object that owns it, which does not keep it
 /// alive: the object clears it when it goes.
-pub(crate) struct BackReference(AtomicPtr<ffi::PyObject>);
+pub(crate) struct BackReference<T>(AtomicPtr<ffi::PyObject>, PhantomData<T>);
 
-impl BackReference {
+impl<T> BackReference<T> {
     pub(crate) fn new() -> Self {
-        BackReference(AtomicPtr::new(std::ptr::null_mut()))
+        BackReference(AtomicPtr::new(std::ptr::null_mut()), PhantomData)
     }
 
-    pub(crate) fn set(&self, owner: &Bound<'_, PyAny>) {
+    #[inline]
+    pub(crate) fn set(&self, owner: &Bound<'_, T>) {
         self.0.store(owner.as_ptr(), Ordering::Relaxed);
     }
 
@@ -238,10 +224,52 @@ impl BackReference {
     }
 
     #[inline]
-    pub(crate) fn get<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+    pub(crate) fn get<'py>(&self, py: Python<'py>) -> Option<Bound<'py, T>> {
         let owner = self.0.load(Ordering::Relaxed);
         // SAFETY: the owner clears the pointer in its Drop, with the GIL, so with the GIL a
-        // pointer that is not null is to a live object.
-        (!owner.is_null()).then(|| unsafe { Bound::from_borrowed_ptr(py, owner) })
+        // pointer that is not null is to a live object, and `set` took a `T`.
+        (!owner.is_null())
+            .then(|| unsafe { Bound::from_borrowed_ptr(py, owner).cast_into_unchecked() })
+    }
+}
+
+/// A value that is read and replaced with the GIL held. Neither runs Python code, so there is
+/// nothing to lock.
+pub(crate) struct GilCell<T>(Cell<T>);
+
+// SAFETY: all access takes a token that proves that the thread has the GIL, and CPython without a GIL is refused
+// (`gil_used`).
+unsafe impl<T: Send> Sync for GilCell<T> {}
+
+impl<T> GilCell<T> {
+    pub(crate) fn new(value: T) -> Self {
+        GilCell(Cell::new(value))
+    }
+
+    #[inline]
+    pub(crate) fn replace(&self, _py: Python<'_>, value: T) -> T {
+        self.0.replace(value)
+    }
+}
+
+impl<T: Copy> GilCell<T> {
+    #[inline]
+    pub(crate) fn get(&self, _py: Python<'_>) -> T {
+        self.0.get()
+    }
+}
+
+impl<T> GilCell<Option<Py<T>>> {
+    #[inline]
+    pub(crate) fn bind<'py>(&self, py: Python<'py>) -> Option<Bound<'py, T>> {
+        // SAFETY: nobody else has access meanwhile; to count a reference runs no code of anybody.
+        let value = unsafe { &*self.0.as_ptr() };
+        value.as_ref().map(|value| value.bind(py).clone())
+    }
+
+    /// Shows the object to Python's cycle collector, which has the GIL.
+    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        // SAFETY: as in `bind`; the collector runs no Python code while it visits.
+        visit.call(unsafe { &*self.0.as_ptr() })
     }
 }

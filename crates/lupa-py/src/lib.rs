@@ -1,11 +1,13 @@
 //! The Python package `lupa`, a thin binding over `lupa-core`.
 //!
-//! * `gil`: releasing and taking the GIL around Lua code, Python references that Lua owns.
+//! * `gil`: releasing and taking the GIL around Lua code, Python references that Lua owns;
+//!   `capi`: calls and look-ups by CPython's own fast ways.
 //! * `settings`, `convert`, `codec`, `errors`: options, conversions, text, exceptions.
 //! * `options`: arguments, checked; `interruption`: time limits and Ctrl-C.
 //! * `runtime`, `wrappers`, `table_from`, `from_table`: what Python sees of Lua.
 //! * `object`, `pylib`: what Lua sees of Python; `sandbox`: what it does not see in a sandbox.
 
+mod capi;
 mod codec;
 mod convert;
 mod errors;

@@ -1,12 +1,13 @@
 //! Python objects in Lua.
 
+use crate::capi::{self, compares_by_identity, has_attribute};
 use crate::convert::{PyArg, to_python};
 use crate::errors::{Style, external, raise_in_lua, to_exception};
-use crate::gil::{Owned, compares_by_identity, with_gil};
+use crate::gil::{Owned, with_gil};
 use crate::pylib::PyArguments;
 use crate::runtime::LuaRuntime;
 use crate::sandbox;
-use crate::settings::Context;
+use crate::settings::{Context, Settings};
 use crate::wrappers::LuaObject;
 use lupa_core::{
     Access, AttributeFilter, Call, Error, HostObject, IntoLua, Operation, Pusher, Result, Slot,
@@ -85,7 +86,7 @@ pub(crate) fn push_object(
 
 /// The protocol that is used when none was asked for: items, if the object has them.
 pub(crate) fn default_flags(object: &Bound<'_, PyAny>) -> PyResult<u8> {
-    let has_items = object.hasattr(intern!(object.py(), "__getitem__"))?;
+    let has_items = has_attribute(object, intern!(object.py(), "__getitem__"))?;
     Ok(if has_items { AS_INDEX } else { 0 })
 }
 
@@ -153,8 +154,11 @@ pub(crate) fn callback(
     f: impl FnOnce(&Context<'_, '_>, &mut Call<'_>) -> PyResult<()>,
 ) -> Result<()> {
     with_gil(|py| {
-        let runtime = call.runtime().clone();
-        let cx = Context::new(py, &runtime).map_err(|error| Error::message(error.to_string()))?;
+        let runtime = call.runtime_ref();
+        let gone = || Error::message("the Lua runtime is gone");
+        let settings = Settings::of(&runtime).ok_or_else(gone)?;
+        let owner = settings.owner.get(py).ok_or_else(gone)?;
+        let cx = Context::new(py, &runtime, settings, Some(&owner));
         let result = match f(&cx, call) {
             Ok(()) => Ok(()),
             Err(error) => Err(raise_in_lua(&cx, call, error)),
@@ -273,7 +277,7 @@ fn call_python(
     call: &mut Call<'_>,
     function: Bound<'_, PyAny>,
 ) -> PyResult<()> {
-    let mut arguments = Vec::with_capacity(call.len());
+    let mut arguments = capi::Arguments::new();
     let mut named: Option<Bound<'_, PyDict>> = None;
     for index in 0..call.len() {
         let argument = to_python(cx, call.arg(index))?;
@@ -285,8 +289,7 @@ fn call_python(
     let skip = arguments
         .first()
         .is_some_and(|first| passes_self_twice(&function, first));
-    let arguments = PyTuple::new(cx.py, &arguments[usize::from(skip)..])?;
-    let result = function.call(arguments, named.as_ref())?;
+    let result = arguments.call(&function, usize::from(skip), named.as_ref())?;
     push_results(cx, call, &result)
 }
 

@@ -1,12 +1,13 @@
 //! The `python` module of Lua code.
 
+use crate::capi;
 use crate::convert::{PyArg, to_python};
 use crate::errors::{Style, external, to_exception};
 use crate::object::{
     AS_INDEX, ENUMERATE, PyFunction, PyObjectRef, UNPACK, callback, decoded, push, push_object,
     python_object,
 };
-use crate::settings::Context;
+use crate::settings::{Context, Settings};
 use lupa_core::{
     Call, Error, HostObject, IntoLua, Kind, Operation, Pusher, Reference, Result, Runtime, Slot,
     Table,
@@ -22,8 +23,13 @@ pub(crate) struct Options {
 }
 
 /// Makes the module and the global of its name.
-pub(crate) fn install(py: Python<'_>, runtime: &Runtime, options: &Options) -> PyResult<()> {
-    let cx = Context::initial(py, runtime)?;
+pub(crate) fn install(
+    py: Python<'_>,
+    runtime: &Runtime,
+    settings: &Settings,
+    options: &Options,
+) -> PyResult<()> {
+    let cx = Context::new(py, runtime, settings, None);
     let builtins = py.import("builtins")?;
     let eval = builtins.getattr("eval")?;
     let none = py.None().into_bound(py);
@@ -288,10 +294,12 @@ impl PyArguments {
     pub(crate) fn add_to<'py>(
         &self,
         py: Python<'py>,
-        positional: &mut Vec<Bound<'py, PyAny>>,
+        positional: &mut capi::Arguments<'py>,
         named: &mut Option<Bound<'py, PyDict>>,
     ) -> PyResult<()> {
-        positional.extend(self.positional.iter().map(|value| value.bind(py).clone()));
+        for value in &self.positional {
+            positional.push(value.bind(py).clone());
+        }
         let named = named.get_or_insert_with(|| PyDict::new(py));
         for (name, value) in self.named.bind(py) {
             if named.contains(&name)? {

@@ -10,14 +10,14 @@ use crate::options::{Code, EncodingArg, Truth, callable, handlers, libraries};
 use crate::pylib;
 use crate::settings::{Context, Settings};
 use crate::table_from;
-use crate::wrappers::{collect, push_arguments};
+use crate::wrappers::{collect, push_tuple};
 use lupa_core::{Around, Guard, Libs, Reference, Runtime};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// A Lua runtime.
@@ -30,16 +30,13 @@ use std::time::Duration;
 )]
 pub(crate) struct LuaRuntime {
     pub(crate) runtime: Runtime,
+    pub(crate) settings: Arc<Settings>,
     /// Memory, in bytes, that the runtime itself took, and whether there can be a limit.
     base_memory: usize,
     limited: bool,
 }
 
 impl LuaRuntime {
-    pub(crate) fn settings(&self) -> &Settings {
-        self.runtime.extension().expect("set in the constructor")
-    }
-
     /// Takes the runtime's lock; releases the GIL if that means waiting.
     #[inline]
     pub(crate) fn lock(&self, py: Python<'_>) -> PyResult<Guard<'_>> {
@@ -54,7 +51,7 @@ impl LuaRuntime {
 
 impl Drop for LuaRuntime {
     fn drop(&mut self) {
-        self.settings().owner.clear();
+        self.settings.owner.clear();
     }
 }
 
@@ -89,7 +86,7 @@ fn run<'py>(
         };
         let call = || {
             chunk.call_with(
-                |to| push_arguments(cx, to, args),
+                |to| push_tuple(cx, to, args),
                 WithoutGil(cx.py),
                 |results| collect(cx, results),
             )
@@ -155,7 +152,7 @@ impl LuaRuntime {
             builder = builder.libs(libs);
         }
         let runtime = builder.build().map_err(failed)?;
-        let settings = Settings {
+        let settings = Arc::new(Settings {
             encoding: encoding.map(|name| Codec::new(name, encoding_errors)),
             source_encoding: Codec::new(source_name, "strict"),
             sandbox,
@@ -166,15 +163,15 @@ impl LuaRuntime {
             overflow_handler: Mutex::new(overflow_handler),
             held: Held::new(),
             owner: BackReference::new(),
-        };
-        if runtime.set_extension(settings).is_err() {
+        });
+        if runtime.set_extension(Arc::clone(&settings)).is_err() {
             return Err(lua_error(py, "the runtime is in use already"));
         }
         let options = pylib::Options {
             register_eval: register_eval.map_or(!sandbox, |truth| truth.0),
             register_builtins: register_builtins.map_or(!sandbox, |truth| truth.0),
         };
-        pylib::install(py, &runtime, &options)?;
+        pylib::install(py, &runtime, &settings, &options)?;
         let base_memory = runtime.memory_used().map_err(failed)?;
         let limited = max_memory.is_some() || string_hash_seed.is_some();
         // Like 0, a negative number is no limit.
@@ -187,6 +184,7 @@ impl LuaRuntime {
         interruption::prepare(py, &runtime, limit)?;
         Ok(LuaRuntime {
             runtime,
+            settings,
             base_memory,
             limited,
         })
@@ -227,7 +225,7 @@ impl LuaRuntime {
         mode: Option<&Bound<'py, PyAny>>,
         timeout: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let code = Code::new(slf.get().settings(), lua_code, name, mode)?;
+        let code = Code::new(&slf.get().settings, lua_code, name, mode)?;
         let limit = interruption::time_limit(timeout)?;
         run(slf, &code, true, args, limit)
     }
@@ -242,7 +240,7 @@ impl LuaRuntime {
         mode: Option<&Bound<'py, PyAny>>,
         timeout: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let code = Code::new(slf.get().settings(), lua_code, name, mode)?;
+        let code = Code::new(&slf.get().settings, lua_code, name, mode)?;
         let limit = interruption::time_limit(timeout)?;
         run(slf, &code, false, args, limit)
     }
@@ -255,7 +253,7 @@ impl LuaRuntime {
         name: Option<&Bound<'py, PyAny>>,
         mode: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let code = Code::new(slf.get().settings(), lua_code, name, mode)?;
+        let code = Code::new(&slf.get().settings, lua_code, name, mode)?;
         operate(slf, Style::Plain, |cx| {
             let function = code.chunk(cx.runtime).into_function()?;
             cx.runtime
@@ -377,7 +375,7 @@ impl LuaRuntime {
         overflow_handler: Option<Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let handler = callable(overflow_handler, "overflow_handler")?;
-        slf.get().settings().set_overflow_handler(handler);
+        slf.get().settings.set_overflow_handler(handler);
         Ok(())
     }
 
@@ -405,14 +403,14 @@ impl LuaRuntime {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.settings().traverse(&visit)
+        self.settings.traverse(&visit)
     }
 
     fn __clear__(&self) {
         // The runtime is garbage together with what it holds: closing it lets go of that. A
         // runtime that runs Lua code is no garbage.
         let _ = self.runtime.close();
-        self.settings().set_overflow_handler(None);
+        self.settings.set_overflow_handler(None);
     }
 }
 

@@ -23,10 +23,16 @@ pub(crate) struct Settings {
     pub(crate) overflow_handler: Mutex<Option<Py<PyAny>>>,
     pub(crate) held: Arc<Held>,
     /// The `LuaRuntime` object, which wrappers of Lua values keep alive.
-    pub(crate) owner: BackReference,
+    pub(crate) owner: BackReference<LuaRuntime>,
 }
 
 impl Settings {
+    /// The settings of a runtime of this package.
+    #[inline]
+    pub(crate) fn of(runtime: &Runtime) -> Option<&Settings> {
+        runtime.extension::<Arc<Settings>>().map(Arc::as_ref)
+    }
+
     pub(crate) fn overflow_handler(&self, py: Python<'_>) -> Option<Py<PyAny>> {
         let handler = self
             .overflow_handler
@@ -74,57 +80,37 @@ pub(crate) struct Context<'a, 'py> {
     pub(crate) runtime: &'a Runtime,
     pub(crate) settings: &'a Settings,
     /// `None` only while the runtime is being made.
-    owner: Option<Bound<'py, LuaRuntime>>,
+    owner: Option<&'a Bound<'py, LuaRuntime>>,
 }
 
 impl<'a, 'py> Context<'a, 'py> {
-    /// The context of a callback.
-    pub(crate) fn new(py: Python<'py>, runtime: &'a Runtime) -> PyResult<Self> {
-        let settings = runtime.extension::<Settings>();
-        let owner = settings.and_then(|settings| settings.owner.get(py));
-        match (settings, owner) {
-            (Some(settings), Some(owner)) => {
-                let owner = owner.cast_into::<LuaRuntime>()?;
-                Ok(Context {
-                    py,
-                    runtime,
-                    settings,
-                    owner: Some(owner),
-                })
-            }
-            _ => Err(crate::errors::lua_error(py, "the Lua runtime is gone")),
+    #[inline]
+    pub(crate) fn new(
+        py: Python<'py>,
+        runtime: &'a Runtime,
+        settings: &'a Settings,
+        owner: Option<&'a Bound<'py, LuaRuntime>>,
+    ) -> Self {
+        Context {
+            py,
+            runtime,
+            settings,
+            owner,
         }
     }
 
     /// The context of a method of the runtime or of a wrapper.
+    #[inline]
     pub(crate) fn of(owner: &'a Bound<'py, LuaRuntime>) -> Self {
         let inner = owner.get();
-        let settings = inner.settings();
-        settings.owner.set(owner.as_any());
-        Context {
-            py: owner.py(),
-            runtime: &inner.runtime,
-            settings,
-            owner: Some(owner.clone()),
-        }
-    }
-
-    /// The context in which a runtime is made: there is no Python object for it yet.
-    pub(crate) fn initial(py: Python<'py>, runtime: &'a Runtime) -> PyResult<Self> {
-        match runtime.extension::<Settings>() {
-            Some(settings) => Ok(Context {
-                py,
-                runtime,
-                settings,
-                owner: None,
-            }),
-            None => Err(crate::errors::lua_error(py, "the runtime has no settings")),
-        }
+        inner.settings.owner.set(owner);
+        Context::new(owner.py(), &inner.runtime, &inner.settings, Some(owner))
     }
 
     /// The `LuaRuntime` object.
-    pub(crate) fn owner(&self) -> PyResult<&Bound<'py, LuaRuntime>> {
+    #[inline]
+    pub(crate) fn owner(&self) -> PyResult<&'a Bound<'py, LuaRuntime>> {
         let missing = || crate::errors::lua_error(self.py, "the runtime is being made");
-        self.owner.as_ref().ok_or_else(missing)
+        self.owner.ok_or_else(missing)
     }
 }

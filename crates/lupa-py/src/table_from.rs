@@ -1,5 +1,6 @@
 //! Lua tables made of Python collections.
 
+use crate::capi::references;
 use crate::convert::{PyArg, to_python};
 use crate::errors::external;
 use crate::settings::Context;
@@ -22,6 +23,7 @@ pub(crate) fn build<'py>(
     let mut filler = Filler {
         cx,
         recursive,
+        several: sources.len() > 1,
         known: HashMap::new(),
         depth: 0,
     };
@@ -56,6 +58,8 @@ fn sizes(sources: &[Bound<'_, PyAny>]) -> (usize, usize) {
 struct Filler<'a, 'b, 'py> {
     cx: &'a Context<'b, 'py>,
     recursive: bool,
+    /// There are several sources, and one may be there twice.
+    several: bool,
     /// Tables by the address of the collection that they were made of; the collection is kept so
     /// that no other one takes its address.
     known: HashMap<usize, (Bound<'py, PyAny>, Reference)>,
@@ -63,9 +67,10 @@ struct Filler<'a, 'b, 'py> {
 }
 
 impl<'py> Filler<'_, '_, 'py> {
-    /// Notes the table of a collection, so that a second reference finds it.
+    /// Notes the table of a collection, so that a second reference finds it. Most have none: only the container
+    /// and `source` refer to them.
     fn remember(&mut self, source: &Bound<'py, PyAny>, table: &TableBuilder<'_>) -> Result<()> {
-        if self.recursive {
+        if self.recursive && (self.several || references(source) > 2) {
             let reference = table.slot().to_reference()?;
             self.known
                 .insert(source.as_ptr() as usize, (source.clone(), reference));
@@ -82,11 +87,15 @@ impl<'py> Filler<'_, '_, 'py> {
     ) -> Result<()> {
         if let Ok(dict) = source.cast::<PyDict>() {
             // A copy of the items: converting one may run Python code that changes the dict.
-            for item in dict.items().iter() {
-                let (key, value) = item
-                    .extract::<(Bound<'py, PyAny>, Bound<'py, PyAny>)>()
-                    .map_err(external)?;
+            for (key, value) in dict.iter().collect::<Vec<_>>() {
                 self.set(table, &key, &value)?;
+            }
+            return Ok(());
+        }
+        if let Ok(list) = source.cast_exact::<PyList>() {
+            for item in list.iter() {
+                table.set_index_with(*next, |to| self.push(&item, to))?;
+                *next += 1;
             }
             return Ok(());
         }

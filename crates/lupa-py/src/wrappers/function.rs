@@ -1,8 +1,9 @@
 //! Lua functions.
 
-use super::object::{LuaObject, base};
+use super::object::{self, LuaObject, base, wrap};
 use super::thread::new_thread;
 use super::{not_instantiable, operate};
+use crate::capi::Callable;
 use crate::errors::{Style, external};
 use crate::settings::Context;
 use lupa_core::{Kind, Slot};
@@ -22,7 +23,28 @@ pub(crate) fn new_function<'py>(
     cx: &Context<'_, 'py>,
     slot: Slot<'_>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    Ok(Bound::new(cx.py, base(cx, slot)?.add_subclass(LuaFunction))?.into_any())
+    let base = base::<LuaFunction>(cx, slot)?;
+    wrap(cx.py, base.add_subclass(LuaFunction))
+}
+
+impl Callable for LuaFunction {
+    #[inline]
+    fn call<'py>(
+        slf: &Bound<'py, Self>,
+        arguments: &[Borrowed<'_, 'py, PyAny>],
+    ) -> PyResult<Bound<'py, PyAny>> {
+        object::call(slf.as_super(), arguments)
+    }
+}
+
+impl Callable for LuaCoroutineFunction {
+    fn call<'py>(
+        slf: &Bound<'py, Self>,
+        arguments: &[Borrowed<'_, 'py, PyAny>],
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let arguments = PyTuple::new(slf.py(), arguments)?;
+        start_coroutine(slf.as_super().as_super(), &arguments)
+    }
 }
 
 #[pymethods]

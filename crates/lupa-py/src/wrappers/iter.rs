@@ -4,24 +4,20 @@ use super::object::LuaObject;
 use super::table::LuaTable;
 use super::{not_instantiable, operate};
 use crate::convert::to_python;
-use crate::errors::{Style, external, lua_error};
-use lupa_core::{Cursor, Error};
+use crate::errors::{Style, external};
+use crate::gil::GilCell;
+use lupa_core::Cursor;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
-use std::sync::{Mutex, PoisonError};
 
 /// An iterator over a Lua table.
 #[pyclass(name = "_LuaIter", module = "lupa.luajit21", frozen, weakref)]
 pub(crate) struct LuaIter {
-    state: Mutex<IterState>,
-    what: What,
-}
-
-struct IterState {
-    cursor: Cursor,
     /// `None` once the iteration has ended.
-    object: Option<Py<LuaObject>>,
+    table: GilCell<Option<Py<LuaObject>>>,
+    cursor: GilCell<Cursor>,
+    what: What,
 }
 
 /// What an iterator gives.
@@ -34,12 +30,9 @@ pub(super) enum What {
 
 impl LuaIter {
     pub(super) fn over(table: &Bound<'_, LuaTable>, what: What) -> Self {
-        let object = Some(table.as_super().clone().unbind());
         LuaIter {
-            state: Mutex::new(IterState {
-                cursor: Cursor::start(),
-                object,
-            }),
+            table: GilCell::new(Some(table.as_super().clone().unbind())),
+            cursor: GilCell::new(Cursor::start()),
             what,
         }
     }
@@ -58,31 +51,20 @@ impl LuaIter {
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let object = {
-            let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            state.object.as_ref().map(|object| object.clone_ref(py))
-        };
-        match object {
-            Some(object) => Ok(format!("LuaIter({})", object.bind(py).repr()?)),
+        match self.table.bind(py) {
+            Some(table) => Ok(format!("LuaIter({})", table.repr()?)),
             None => Ok("LuaIter(None)".to_owned()),
         }
     }
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        // Another thread may be in the middle of a step with the GIL released: it has the
-        // runtime's lock then, which is taken before this one.
-        let object = {
-            let Ok(state) = self.state.try_lock() else {
-                return Err(lua_error(py, "the iterator is in use"));
-            };
-            match &state.object {
-                Some(object) => object.clone_ref(py),
-                None => return Ok(None),
-            }
+        let Some(table) = self.table.bind(py) else {
+            return Ok(None);
         };
-        let step = operate(object.bind(py), Style::Plain, |cx, reference| {
-            let mut state = self.state.try_lock().map_err(|_| Error::Busy)?;
-            state.cursor.advance(reference, |key, value| {
+        let step = operate(&table, Style::Plain, |cx, reference| {
+            // Another thread may have moved it on while this one waited for the runtime.
+            let mut cursor = self.cursor.get(py);
+            let step = cursor.advance(reference, |key, value| {
                 let item = match self.what {
                     What::Keys => to_python(cx, key),
                     What::Values => to_python(cx, value),
@@ -91,21 +73,17 @@ impl LuaIter {
                     }),
                 };
                 item.map_err(external)
-            })
+            });
+            self.cursor.replace(py, cursor);
+            step
         })?;
         if step.is_none() {
-            self.state
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .object = None;
+            drop(self.table.replace(py, None));
         }
         Ok(step)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        match self.state.try_lock() {
-            Ok(state) => visit.call(&state.object),
-            Err(_) => Ok(()),
-        }
+        self.table.traverse(&visit)
     }
 }

@@ -60,8 +60,21 @@ pub(crate) fn collect<'py>(
     }
 }
 
+/// Pushes objects as arguments.
+#[inline]
+pub(crate) fn push_arguments<'py>(
+    cx: &Context<'_, 'py>,
+    to: &mut lupa_core::Arguments<'_>,
+    arguments: &[Borrowed<'_, 'py, PyAny>],
+) -> lupa_core::Result<()> {
+    to.reserve(arguments.len())?;
+    arguments
+        .iter()
+        .try_for_each(|item| to.push_reserved(PyArg::new(cx, item)))
+}
+
 /// Pushes a tuple's items as arguments.
-pub(crate) fn push_arguments(
+pub(crate) fn push_tuple(
     cx: &Context<'_, '_>,
     to: &mut lupa_core::Arguments<'_>,
     arguments: &Bound<'_, PyTuple>,

@@ -1,6 +1,10 @@
 //! What all wrappers have in common.
 
-use super::{collect, not_instantiable, operate, push_arguments};
+use super::{
+    LuaCoroutineFunction, LuaFunction, LuaTable, LuaThread, collect, not_instantiable, operate,
+    push_arguments,
+};
+use crate::capi::{self, Attributes, CallSlot, Callable, generic_attribute};
 use crate::codec::latin1;
 use crate::convert::{PyArg, to_python};
 use crate::errors::{Style, external, to_exception};
@@ -10,8 +14,9 @@ use crate::settings::Context;
 use lupa_core::{Error, IntoLua, Kind, Pusher, Reference, Result, Slot};
 use pyo3::exceptions::{PyAttributeError, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
-use pyo3::{PyTraverseError, PyVisit};
+use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::{PyClass, PyTraverseError, PyVisit};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A Lua value in Python: a table, a function, a coroutine, or anything else that has no
 /// counterpart.
@@ -26,31 +31,128 @@ pub(crate) struct LuaObject {
     // Dropped in this order: the reference's slot is freed while the runtime lives.
     pub(crate) reference: Reference,
     pub(super) runtime: Py<LuaRuntime>,
+    call: CallSlot,
 }
 
-pub(super) fn base(
+/// What a new wrapper of class `T` for the value in a slot is made of.
+#[inline]
+pub(super) fn base<T: Callable>(
     cx: &Context<'_, '_>,
     slot: Slot<'_>,
 ) -> PyResult<PyClassInitializer<LuaObject>> {
     let reference = slot
         .to_reference()
         .map_err(|error| to_exception(cx, error, Style::Plain))?;
-    initializer(cx, reference)
+    initializer::<T>(cx, reference)
 }
 
-pub(super) fn initializer(
+#[inline]
+pub(super) fn initializer<T: Callable>(
     cx: &Context<'_, '_>,
     reference: Reference,
 ) -> PyResult<PyClassInitializer<LuaObject>> {
     let runtime = cx.owner()?.clone().unbind();
-    Ok(PyClassInitializer::from(LuaObject { reference, runtime }))
+    Ok(PyClassInitializer::from(LuaObject {
+        reference,
+        runtime,
+        call: CallSlot::of::<T>(),
+    }))
+}
+
+/// Makes a wrapper.
+#[inline]
+pub(super) fn wrap<'py, T>(
+    py: Python<'py>,
+    initializer: impl Into<PyClassInitializer<T>>,
+) -> PyResult<Bound<'py, PyAny>>
+where
+    T: PyClass,
+{
+    let object = Bound::new(py, initializer)?.into_any();
+    if !INSTALLED.load(Ordering::Relaxed) {
+        install_slots(object.cast::<LuaObject>()?);
+    }
+    Ok(object)
+}
+
+static INSTALLED: AtomicBool = AtomicBool::new(false);
+
+/// The first wrapper shows where all of them have their call slots.
+#[cold]
+fn install_slots(object: &Bound<'_, LuaObject>) {
+    let py = object.py();
+    let classes = [
+        py.get_type::<LuaObject>(),
+        py.get_type::<LuaTable>(),
+        py.get_type::<LuaFunction>(),
+        py.get_type::<LuaCoroutineFunction>(),
+        py.get_type::<LuaThread>(),
+    ];
+    capi::install(object, &object.get().call, &classes);
+    INSTALLED.store(true, Ordering::Relaxed);
 }
 
 pub(crate) fn new_object<'py>(
     cx: &Context<'_, 'py>,
     slot: Slot<'_>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    Ok(Bound::new(cx.py, base(cx, slot)?)?.into_any())
+    wrap(cx.py, base::<LuaObject>(cx, slot)?)
+}
+
+/// Calls a Lua value.
+#[inline]
+pub(super) fn call<'py>(
+    slf: &Bound<'py, LuaObject>,
+    arguments: &[Borrowed<'_, 'py, PyAny>],
+) -> PyResult<Bound<'py, PyAny>> {
+    operate(slf, Style::Traceback, |cx, reference| {
+        reference.call_with(
+            |to| push_arguments(cx, to, arguments),
+            WithoutGil(cx.py),
+            |results| collect(cx, results),
+        )
+    })
+}
+
+impl Callable for LuaObject {
+    fn call<'py>(
+        slf: &Bound<'py, Self>,
+        arguments: &[Borrowed<'_, 'py, PyAny>],
+    ) -> PyResult<Bound<'py, PyAny>> {
+        call(slf, arguments)
+    }
+}
+
+impl Attributes for LuaObject {
+    fn attribute<'py>(
+        slf: &Bound<'py, Self>,
+        name: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let own = |name: &str| is_special(name) || methods_of(slf).contains(&name);
+        if let Ok(text) = name.cast::<PyString>()
+            && text.to_str().is_ok_and(own)
+        {
+            return generic_attribute(slf.as_any(), text);
+        }
+        get(
+            slf,
+            |cx, to| push_name(cx, name, to),
+            PyAttributeError::new_err,
+        )
+    }
+}
+
+/// The names of a wrapper's own methods. Other names, special ones aside, are looked up in Lua.
+fn methods_of(object: &Bound<'_, LuaObject>) -> &'static [&'static str] {
+    if object.is_exact_instance_of::<LuaTable>() {
+        &["keys", "values", "items"]
+    } else if object.is_exact_instance_of::<LuaThread>() {
+        &["send", "throw", "close"]
+    } else if object.is_instance_of::<LuaFunction>() {
+        &["coroutine"]
+    } else {
+        &[]
+    }
 }
 
 /// `<Lua table at 0x…>`
@@ -74,14 +176,8 @@ fn describe(reference: &Reference) -> Result<String> {
 }
 
 /// Whether a name is one of Python's special ones, which are not looked up in Lua.
-pub(super) fn is_special(name: &Bound<'_, PyAny>) -> bool {
-    if let Ok(text) = name.cast::<PyString>() {
-        return text
-            .to_str()
-            .is_ok_and(|t| t.starts_with("__") && t.ends_with("__"));
-    }
-    name.cast::<PyBytes>()
-        .is_ok_and(|b| b.as_bytes().starts_with(b"__") && b.as_bytes().ends_with(b"__"))
+pub(super) fn is_special(name: &str) -> bool {
+    name.starts_with("__") && name.ends_with("__")
 }
 
 /// Pushes an attribute's name, which is text in the source encoding.
@@ -137,13 +233,8 @@ impl LuaObject {
         slf: &Bound<'py, Self>,
         args: &Bound<'py, PyTuple>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        operate(slf, Style::Traceback, |cx, reference| {
-            reference.call_with(
-                |to| push_arguments(cx, to, args),
-                WithoutGil(cx.py),
-                |results| collect(cx, results),
-            )
-        })
+        let arguments: Vec<_> = args.iter_borrowed().collect();
+        call(slf, &arguments)
     }
 
     fn __len__(slf: &Bound<'_, Self>) -> PyResult<usize> {
@@ -198,19 +289,7 @@ impl LuaObject {
         slf: &Bound<'py, Self>,
         name: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        if is_special(name) {
-            let class = slf.get_type();
-            let message = format!(
-                "'{}' object has no attribute '{name}'",
-                class.fully_qualified_name()?
-            );
-            return Err(PyAttributeError::new_err(message));
-        }
-        get(
-            slf,
-            |cx, to| push_name(cx, name, to),
-            PyAttributeError::new_err,
-        )
+        Self::attribute(slf, name)
     }
 
     fn __getitem__<'py>(
@@ -255,5 +334,5 @@ pub(crate) fn lua_type(obj: &Bound<'_, PyAny>) -> PyResult<Option<&'static str>>
 #[pyfunction]
 pub(crate) fn _source_encoding(obj: &Bound<'_, LuaObject>) -> String {
     let owner = obj.get().runtime.bind(obj.py());
-    owner.get().settings().source_encoding.name().to_owned()
+    owner.get().settings.source_encoding.name().to_owned()
 }

@@ -1,8 +1,9 @@
 //! Lua tables as mappings.
 
 use super::iter::{LuaIter, What};
-use super::object::{LuaObject, base, is_special, push_key, push_name};
+use super::object::{self, LuaObject, base, is_special, push_key, push_name, wrap};
 use super::{not_instantiable, operate};
+use crate::capi::Callable;
 use crate::convert::{PyArg, exact_double};
 use crate::errors::Style;
 use crate::gil::WithoutGil;
@@ -17,7 +18,16 @@ use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyString, PyTuple};
 pub(crate) struct LuaTable;
 
 pub(crate) fn new_table<'py>(cx: &Context<'_, 'py>, slot: Slot<'_>) -> PyResult<Bound<'py, PyAny>> {
-    Ok(Bound::new(cx.py, base(cx, slot)?.add_subclass(LuaTable))?.into_any())
+    wrap(cx.py, base::<LuaTable>(cx, slot)?.add_subclass(LuaTable))
+}
+
+impl Callable for LuaTable {
+    fn call<'py>(
+        slf: &Bound<'py, Self>,
+        arguments: &[Borrowed<'_, 'py, PyAny>],
+    ) -> PyResult<Bound<'py, PyAny>> {
+        object::call(slf.as_super(), arguments)
+    }
 }
 
 fn set<'py>(
@@ -72,14 +82,14 @@ impl LuaTable {
         name: &Bound<'py, PyAny>,
         value: &Bound<'py, PyAny>,
     ) -> PyResult<()> {
-        if is_special(name) {
+        if names_special(name) {
             return Err(no_attribute(slf, name));
         }
         set(slf, |cx, to| push_name(cx, name, to), Some(value))
     }
 
     fn __delattr__<'py>(slf: &Bound<'py, Self>, name: &Bound<'py, PyAny>) -> PyResult<()> {
-        if is_special(name) {
+        if names_special(name) {
             return Err(no_attribute(slf, name));
         }
         set(slf, |cx, to| push_name(cx, name, to), None)
@@ -167,6 +177,11 @@ fn look_up(
     } else {
         return Ok(None);
     }))
+}
+
+fn names_special(name: &Bound<'_, PyAny>) -> bool {
+    let text = name.cast::<PyString>();
+    text.is_ok_and(|text| text.to_str().is_ok_and(is_special))
 }
 
 fn no_attribute(slf: &Bound<'_, LuaTable>, name: &Bound<'_, PyAny>) -> PyErr {

@@ -1,8 +1,9 @@
 //! Lua coroutines as generators.
 
 use super::function::{LuaCoroutineFunction, LuaFunction};
-use super::object::{LuaObject, base, initializer};
-use super::{collect, not_instantiable, operate, push_arguments};
+use super::object::{self, LuaObject, base, initializer, wrap};
+use super::{collect, not_instantiable, operate, push_tuple};
+use crate::capi::Callable;
 use crate::errors::{Style, to_exception};
 use crate::gil::WithoutGil;
 use crate::object::PyValue;
@@ -35,8 +36,9 @@ pub(crate) fn new_thread_or_function<'py>(
         .map_err(|error| to_exception(cx, error, Style::Plain))?;
     match function {
         Some(function) => {
-            let base = initializer(cx, function)?.add_subclass(LuaFunction);
-            Ok(Bound::new(cx.py, base.add_subclass(LuaCoroutineFunction))?.into_any())
+            let base = initializer::<LuaCoroutineFunction>(cx, function)?;
+            let base = base.add_subclass(LuaFunction);
+            wrap(cx.py, base.add_subclass(LuaCoroutineFunction))
         }
         None => new_thread(cx, slot, None),
     }
@@ -50,7 +52,16 @@ pub(super) fn new_thread<'py>(
     let thread = LuaThread {
         arguments: Mutex::new(arguments.map(Bound::unbind)),
     };
-    Ok(Bound::new(cx.py, base(cx, slot)?.add_subclass(thread))?.into_any())
+    wrap(cx.py, base::<LuaThread>(cx, slot)?.add_subclass(thread))
+}
+
+impl Callable for LuaThread {
+    fn call<'py>(
+        slf: &Bound<'py, Self>,
+        arguments: &[Borrowed<'_, 'py, PyAny>],
+    ) -> PyResult<Bound<'py, PyAny>> {
+        object::call(slf.as_super(), arguments)
+    }
 }
 
 #[pymethods]
@@ -195,7 +206,7 @@ fn resume<'py>(
     let outcome = operate(slf.as_super(), Style::Plain, |cx, thread| {
         let resumed = thread.resume_with(
             |to| match &arguments {
-                Some(arguments) => push_arguments(cx, to, arguments),
+                Some(arguments) => push_tuple(cx, to, arguments),
                 None => Ok(()),
             },
             WithoutGil(cx.py),

@@ -1,0 +1,267 @@
+//! What CPython's C API does faster than PyO3, or PyO3 has nothing for: calls without a tuple, attribute
+//! look-ups without an exception. This file exists for speed.
+//!
+//! PyO3 does not count entry points of this file as attached, which concerns it when a `Py` is dropped: it
+//! does that later then. `Bound` and what converts to it are as anywhere.
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::ffi;
+use pyo3::panic::PanicException;
+use pyo3::prelude::*;
+use pyo3::type_object::PyTypeInfo;
+use pyo3::types::{PyDict, PyString, PyTuple, PyType};
+use smallvec::{SmallVec, smallvec};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Whether an object's type has the `==` of `object`, which is identity.
+#[inline]
+pub(crate) fn compares_by_identity(object: &Bound<'_, PyAny>) -> bool {
+    // SAFETY: the type of a live object is alive, and with the GIL held its slots do not change.
+    let (own, inherited) = unsafe {
+        (
+            (*ffi::Py_TYPE(object.as_ptr())).tp_richcompare,
+            (*std::ptr::addr_of!(ffi::PyBaseObject_Type)).tp_richcompare,
+        )
+    };
+    match (own, inherited) {
+        (Some(own), Some(inherited)) => std::ptr::fn_addr_eq(own, inherited),
+        (own, _) => own.is_none(),
+    }
+}
+
+/// Number of references to an object.
+#[inline]
+pub(crate) fn references(object: &Bound<'_, PyAny>) -> isize {
+    // SAFETY: the object is alive, and the GIL is held.
+    unsafe { ffi::Py_REFCNT(object.as_ptr()) }
+}
+
+#[cfg(not(Py_3_13))]
+unsafe extern "C" {
+    /// As `PyObject_GetOptionalAttr` of Python 3.13.
+    fn _PyObject_LookupAttr(
+        object: *mut ffi::PyObject,
+        name: *mut ffi::PyObject,
+        result: *mut *mut ffi::PyObject,
+    ) -> std::ffi::c_int;
+}
+
+/// Whether an object has an attribute. No exception is made if it has not.
+pub(crate) fn has_attribute(
+    object: &Bound<'_, PyAny>,
+    name: &Bound<'_, PyString>,
+) -> PyResult<bool> {
+    #[cfg(not(Py_3_13))]
+    use _PyObject_LookupAttr as get_optional_attribute;
+    #[cfg(Py_3_13)]
+    use ffi::PyObject_GetOptionalAttr as get_optional_attribute;
+
+    let mut value = std::ptr::null_mut();
+    // SAFETY: the GIL is held; the function sets `value` to a new reference or null.
+    unsafe {
+        let found = get_optional_attribute(object.as_ptr(), name.as_ptr(), &mut value);
+        drop(Bound::from_owned_ptr_or_opt(object.py(), value));
+        if found < 0 {
+            return Err(PyErr::fetch(object.py()));
+        }
+        Ok(found > 0)
+    }
+}
+
+/// An attribute as `object.__getattribute__` finds it: from the type and, if there is one, the instance's dictionary.
+#[inline]
+pub(crate) fn generic_attribute<'py>(
+    object: &Bound<'py, PyAny>,
+    name: &Bound<'py, PyString>,
+) -> PyResult<Bound<'py, PyAny>> {
+    // SAFETY: the GIL is held; the function gives a new reference, or null with an exception.
+    unsafe {
+        let value = ffi::PyObject_GenericGetAttr(object.as_ptr(), name.as_ptr());
+        Bound::from_owned_ptr_or_err(object.py(), value)
+    }
+}
+
+/// Positional arguments for a Python callable, being collected.
+pub(crate) struct Arguments<'py> {
+    /// The first place is free: the callee may use it.
+    places: SmallVec<[Option<Bound<'py, PyAny>>; 9]>,
+}
+
+impl<'py> Arguments<'py> {
+    #[inline]
+    pub(crate) fn new() -> Self {
+        Arguments {
+            places: smallvec![None],
+        }
+    }
+
+    #[inline]
+    pub(crate) fn push(&mut self, argument: Bound<'py, PyAny>) {
+        self.places.push(Some(argument));
+    }
+
+    /// The first argument.
+    #[inline]
+    pub(crate) fn first(&self) -> Option<&Bound<'py, PyAny>> {
+        self.places.get(1)?.as_ref()
+    }
+
+    /// Calls an object with these arguments, without the first ones if so wanted.
+    #[inline]
+    pub(crate) fn call(
+        mut self,
+        callable: &Bound<'py, PyAny>,
+        skip: usize,
+        named: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = callable.py();
+        if named.is_some() {
+            let arguments: Vec<_> = self.places.drain(1 + skip..).flatten().collect();
+            let arguments = PyTuple::new(py, arguments)?;
+            return callable.call(arguments, named);
+        }
+        let count = (self.places.len() - 1).saturating_sub(skip);
+        // SAFETY: `Option<Bound>` is a pointer to an object or null (`Bound` is transparent). `count`
+        // arguments follow the free place, which has one more before it if it was an argument: the callee
+        // puts back what it writes there.
+        unsafe {
+            let places = self.places.as_mut_ptr().add(1 + skip);
+            let result = ffi::PyObject_Vectorcall(
+                callable.as_ptr(),
+                places.cast::<*mut ffi::PyObject>(),
+                count + ffi::PY_VECTORCALL_ARGUMENTS_OFFSET,
+                std::ptr::null_mut(),
+            );
+            Bound::from_owned_ptr_or_err(py, result)
+        }
+    }
+}
+
+/// What a call of an instance does: the function, in a field of the instance.
+#[derive(Clone, Copy)]
+pub(crate) struct CallSlot(#[expect(dead_code, reason = "CPython reads it")] ffi::vectorcallfunc);
+
+/// How instances of a class are called.
+pub(crate) trait Callable: PyTypeInfo {
+    /// Calls the object with positional arguments.
+    fn call<'py>(
+        slf: &Bound<'py, Self>,
+        arguments: &[Borrowed<'_, 'py, PyAny>],
+    ) -> PyResult<Bound<'py, PyAny>>;
+}
+
+/// How attributes of a class' instances are read.
+pub(crate) trait Attributes: PyTypeInfo {
+    /// The attribute of a name, whatever it is: `object.__getattribute__` is not asked before.
+    fn attribute<'py>(
+        slf: &Bound<'py, Self>,
+        name: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>>;
+}
+
+impl CallSlot {
+    /// The slot that calls `T::call`.
+    pub(crate) fn of<T: Callable>() -> Self {
+        CallSlot(call_entry::<T>)
+    }
+}
+
+/// Has CPython call instances of `T` and of classes that extend it by their call slots, and read their attributes by
+/// `T::attribute`. PyO3 offers neither: its `__call__` takes a tuple, and its `__getattribute__` loses the error. The
+/// slot of `instance` shows where the slots are.
+pub(crate) fn install<T: Attributes>(
+    instance: &Bound<'_, T>,
+    slot: &CallSlot,
+    classes: &[Bound<'_, PyType>],
+) {
+    let offset = std::ptr::from_ref(slot).addr() - instance.as_ptr().addr();
+    for class in classes {
+        assert!(class.is_subclass_of::<T>().is_ok_and(|extends| extends));
+        // SAFETY: heap types that PyO3 has made, and that nobody reads meanwhile, since the GIL is held. All
+        // their instances have a `CallSlot` at the offset: it belongs to `T`.
+        unsafe {
+            let class = class.as_type_ptr();
+            (*class).tp_vectorcall_offset = offset as ffi::Py_ssize_t;
+            (*class).tp_call = Some(ffi::PyVectorcall_Call);
+            (*class).tp_getattro = Some(attribute_entry::<T>);
+            (*class).tp_flags |= ffi::Py_TPFLAGS_HAVE_VECTORCALL;
+            ffi::PyType_Modified(class);
+        }
+    }
+}
+
+/// Hands the result of `f` to CPython.
+#[inline]
+fn answer<'py>(
+    py: Python<'py>,
+    f: impl FnOnce() -> PyResult<Bound<'py, PyAny>>,
+) -> *mut ffi::PyObject {
+    let result = catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        let text = text.unwrap_or("panic from Rust code").to_owned();
+        Err(PanicException::new_err((text,)))
+    });
+    match result {
+        Ok(value) => value.into_ptr(),
+        Err(error) => {
+            error.restore(py);
+            std::ptr::null_mut()
+        }
+    }
+}
+
+/// `tp_getattro` of `T` and of classes that extend it.
+unsafe extern "C" fn attribute_entry<T: Attributes>(
+    object: *mut ffi::PyObject,
+    name: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: CPython calls this with the GIL held and two live objects, the first an instance of a class that
+    // `install` has found to be `T` or to extend it.
+    let (py, object, name) = unsafe {
+        let py = Python::assume_attached();
+        (
+            py,
+            Borrowed::from_ptr(py, object).cast_unchecked::<T>(),
+            Borrowed::from_ptr(py, name),
+        )
+    };
+    answer(py, || T::attribute(&object, &name))
+}
+
+/// The function in the slot of a `T`.
+unsafe extern "C" fn call_entry<T: Callable>(
+    callable: *mut ffi::PyObject,
+    arguments: *const *mut ffi::PyObject,
+    count: usize,
+    names: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: CPython calls this with the GIL held, a live object and as many live arguments as it says. A
+    // `Borrowed` is a pointer to an object (it is transparent).
+    let (py, callable, arguments) = unsafe {
+        let py = Python::assume_attached();
+        let count = ffi::PyVectorcall_NARGS(count) as usize;
+        let callable = Borrowed::from_ptr(py, callable);
+        let arguments: &[Borrowed<'_, '_, PyAny>] = match count {
+            0 => &[],
+            count => std::slice::from_raw_parts(arguments.cast(), count),
+        };
+        (py, callable, arguments)
+    };
+    answer(py, || {
+        // SAFETY: null or a tuple of the names of further arguments.
+        let names = unsafe { Borrowed::from_ptr_or_opt(py, names) };
+        if names.is_some_and(|names| names.len().is_ok_and(|count| count > 0)) {
+            return Err(no_named_arguments(&callable));
+        }
+        T::call(&*callable.cast()?, arguments)
+    })
+}
+
+#[cold]
+fn no_named_arguments(callable: &Bound<'_, PyAny>) -> PyErr {
+    match callable.get_type().name() {
+        Ok(name) => PyTypeError::new_err(format!("{name}.__call__() takes no keyword arguments")),
+        Err(error) => error,
+    }
+}
