@@ -88,6 +88,7 @@ time.sleep(60)
 
 CASE = run.Case("topic/name", "", "", 1)
 LISTED = run.Difference("a row", "old", "new")
+LISTED_END = run.Difference("a row", run.ANY_END, "new")
 
 
 @pytest.mark.parametrize(
@@ -99,6 +100,10 @@ LISTED = run.Difference("a row", "old", "new")
         ("old", "old", LISTED, "'a row', and does not differ"),
         ("other", "new", LISTED, "another outcome with PyPI"),
         ("old", "newer", LISTED, "another outcome with here"),
+        ("noise\n[the process died: SIGSEGV]", "new", LISTED_END, None),
+        ("[the process hangs]", "new", LISTED_END, None),
+        ("new", "new", LISTED_END, "does not differ"),
+        ("old", "new", LISTED_END, "another outcome with PyPI"),
     ],
 )
 def test_complaints(pypi, here, listed, words):
@@ -129,3 +134,18 @@ def test_rewriting_the_list(tmp_path):
     again, listed = run.read_differences(path)
     assert listed["t/one"] == ('a "row"', *outcome)
     assert again['a "row"']["here"] == "y"
+
+
+def test_rewriting_keeps_that_an_end_may_be_any(tmp_path):
+    path = tmp_path / "differences.toml"
+    path.write_text(
+        f"[row]\npypi = ''\nhere = ''\n[row.cases.'t/one']\npypi = '{run.ANY_END}'\nhere = ''\n"
+    )
+    for outcome, expected in [
+        ("noise\n[the process hangs]", run.ANY_END),
+        ("[the process died: SIGABRT]", run.ANY_END),
+        ("int 1\n", "int 1"),
+    ]:
+        rows, _ = run.read_differences(path)
+        run.rewrite(path, rows, {"t/one": (outcome, "int 2\n")})
+        assert run.read_differences(path)[1]["t/one"] == ("row", expected, "int 2")

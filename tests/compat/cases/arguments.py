@@ -162,9 +162,6 @@ try:
 except TypeError:
     print("TypeError")
 
-# %% the text for names from Python
-unpacked(a=1)
-
 # %% unpacks keeps the name
 unpacked.__name__, unpacked.__wrapped__ is show
 unpacks_lua_table(show).__module__
@@ -220,4 +217,4 @@ LuaRuntime(encoding=None).eval("(...){a = 'x'}", unpacked)
 unpacked(LuaRuntime().table(1, a=2))
 
 # %% unpacks something not callable
-unpacks_lua_table(5)
+type(unpacks_lua_table(5)).__name__

@@ -218,7 +218,7 @@ import gc
 co = count.coroutine(3)
 next(co)
 del co
-gc.collect()
+_ = gc.collect()
 lua.gccollect()
 lua.eval("1")
 

@@ -285,13 +285,6 @@ lua.execute("x x", name="=not enough memory")
 # %% a compile error like a memory error
 lua.compile("x x", name="=not enough memory")
 
-# %% stack overflow
-try:
-    lua.execute("local function f() return 1 + f() end f()")
-except LuaError as error:
-    print(type(error).__name__, str(error).partition("\n")[0])
-lua.eval("1")
-
 # %% error in error handling
 lua.eval(
     "xpcall(function() local function f() return 1 + f() end f() end, function(m) return m end)"

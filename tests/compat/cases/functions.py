@@ -79,10 +79,11 @@ put(5), get()
 lua.execute("function fac(n) if n < 2 then return 1 end return n * fac(n - 1) end return fac(10)")
 
 # %% recursion without end
+# Whether Lua adds place and traceback depends on where its stack happens to end.
 try:
     lua.execute("local function f() return 1 + f() end f()")
 except LuaError as error:
-    print(type(error).__name__, str(error).splitlines()[0])
+    print(type(error).__name__, "stack overflow" in str(error))
 
 # %% tail calls
 lua.execute("local function f(n) if n == 0 then return 'end' end return f(n - 1) end return f(1e5)")

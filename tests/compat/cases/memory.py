@@ -170,7 +170,7 @@ lua.eval("type(...)", thing)
 del thing
 lua.gccollect()
 lua.gccollect()
-gc.collect()
+_ = gc.collect()
 ref() is None
 
 # %% nogc

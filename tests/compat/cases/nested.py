@@ -156,7 +156,7 @@ table, f = next(co)
 del co
 import gc
 
-gc.collect()
+_ = gc.collect()
 lua.gccollect()
 list(table.values()), f()
 
@@ -169,7 +169,7 @@ next(co)
 del co
 import gc
 
-gc.collect()
+_ = gc.collect()
 for _ in range(3):
     lua.gccollect()
 lua.execute("local t = {} for i = 1, 1000 do t[i] = coroutine.create(function() end) end")
@@ -201,7 +201,7 @@ for _ in range(20):
     )
 import gc
 
-gc.collect()
+_ = gc.collect()
 for _ in range(3):
     lua.gccollect()
 lua.execute("local t = {} for i = 1, 10000 do t[i] = coroutine.create(function() end) end")

@@ -66,7 +66,7 @@ list(lua.eval("{a = nil}").items())
 import gc
 
 values = lua.eval("{1, 2}").values()
-gc.collect()
+_ = gc.collect()
 lua.gccollect()
 list(values)
 
@@ -123,5 +123,5 @@ weakref.ref(iter(lua.table()))() is None
 import gc
 
 it = lua.execute("local t = {} for i = 1, 100 do t[i] = i end return t").values()
-gc.collect()
+_ = gc.collect()
 sum(it)
