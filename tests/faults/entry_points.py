@@ -92,7 +92,7 @@ def check_hook(code, make, errors=ERRORS):
     check_usable(lua)
 
 
-@case("a Python hook raises: the exception arrives", each=HOOKS)
+@case("a Python hook raises: the exception arrives", rows=HOOKS)
 def python_hook(code):
     # An iterator's StopIteration is its end.
     iterates = "iter" in code or "enumerate" in code
@@ -109,12 +109,12 @@ def python_attribute(code):
     check_hook(code, FailingAttributes)
 
 
-@case("a Python operator raises: the exception arrives", new=True, each={o: o for o in OPERATORS})
+@case("a Python operator raises: the exception arrives", new=True, rows={o: o for o in OPERATORS})
 def python_operator(expression):
     check_hook(f"return {expression}", Failing)
 
 
-@case("a filter, handler, overflow handler that raises: the exception arrives")
+@case("an exception of a filter or handler arrives; of an overflow handler, as the cause")
 def python_settings():
     error = ValueError("mine")
 
@@ -138,7 +138,8 @@ def python_settings():
         lambda: lua.table_from([10**30]),
         lambda: lua.eval("(...)()", lambda: 10**30),
     ]:
-        assert error_of(use) is error
+        arrived = error_of(use)
+        assert isinstance(arrived, OverflowError) and arrived.__cause__ is error
     assert len(table) == 0
     check_usable(lua)
 
@@ -279,7 +280,7 @@ def encodings():
     check_usable(lua)
 
 
-@case("an interrupt-like exception inside every hook passes through pcall", new=True, each=HOOKS)
+@case("an interrupt-like exception inside every hook passes through pcall", new=True, rows=HOOKS)
 def exit_in_hook(code):
     lua = LuaRuntime()
     for error in [KeyboardInterrupt("stop"), SystemExit(4), GeneratorExit("gone")]:

@@ -51,7 +51,7 @@ def runtime():
     return lua
 
 
-@case("every kind of exception arrives as the object that it is", each=BETWEEN)
+@case("every kind of exception arrives as the object that it is", rows=BETWEEN)
 def identity(between):
     lua = runtime()
     run = lua.eval(f"function(f) {between} end")
@@ -64,7 +64,7 @@ def identity(between):
     check_usable(lua)
 
 
-@case("what is no error for Lua code passes through any pcall", new=True, each=KINDS)
+@case("what is no error for Lua code passes through any pcall", new=True, rows=KINDS)
 def pcall_and(error):
     lua = runtime()
     for code in [

@@ -69,12 +69,12 @@ def refuse(kind, when):
     check_usable(lua)
 
 
-@case("an object of another runtime is refused", each={kind: kind for kind in KINDS})
+@case("an object of another runtime is refused", rows={kind: kind for kind in KINDS})
 def foreign(kind):
     refuse(kind, "open")
 
 
-@case("an object of a closed runtime is refused", new=True, each={kind: kind for kind in KINDS})
+@case("an object of a closed runtime is refused", new=True, rows={kind: kind for kind in KINDS})
 def closed(kind):
     refuse(kind, "closed")
 

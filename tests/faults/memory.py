@@ -36,6 +36,11 @@ IN_LUA = {
 }
 
 
+# These run into another limit of LuaJIT first, or Lua code has caught the memory error, or it has become a
+# string, as it does in coroutine.wrap.
+OTHER_ENDS = ("pcall", "f(..., ...)", "ffi.typeof", "coroutine.wrap")
+
+
 def used(lua):
     return lua.get_memory_used(total=True)
 
@@ -46,13 +51,15 @@ def in_lua(code):
     limit = lua.get_max_memory(total=True)
     for _ in range(3):
         error = error_of(lua.execute, code)
-        ends = MemoryError if "pcall" not in code and "f(..., ...)" not in code else LuaError
+        ends = LuaError if any(words in code for words in OTHER_ENDS) else MemoryError
         assert isinstance(error, ends), repr(error)
         assert used(lua) <= limit, f"{used(lua)} of {limit}"
         lua.globals().kept = None
         lua.gccollect()
         check_usable(lua)
-    assert used(lua) < limit - LIMIT / 2, f"{used(lua)} of {limit} are still in use"
+    # LuaJIT keeps the types of its FFI library for ever.
+    if "ffi.typeof" not in code:
+        assert used(lua) < limit - LIMIT / 2, f"{used(lua)} of {limit} are still in use"
     return f"{used(lua) // 1000} kB after"
 
 
@@ -174,14 +181,14 @@ def pace():
     refs, peak = [], 0
     take = lua.eval("function(x) local t = {x} end")
     for _ in range(2000):
-        big = Big(1_000_000)
+        big = Big(10_000)
         refs.append(weakref.ref(big))
         take(big)
         del big
         refs = [ref for ref in refs if ref() is not None]
         peak = max(peak, len(refs))
-    assert peak < 200, peak
-    return f"{peak} MB at most"
+    assert peak < 1000, peak
+    return f"{peak} at most"
 
 
 @case("objects made by callbacks in a long call count towards it, too")
@@ -193,7 +200,7 @@ def pace_in_a_call():
         pass
 
     def make():
-        big = Big(1_000_000)
+        big = Big(10_000)
         refs[:] = [ref for ref in refs if ref() is not None]
         refs.append(weakref.ref(big))
         peaks.append(len(refs))
@@ -202,8 +209,8 @@ def pace_in_a_call():
     peaks = []
     lua.execute("local make = ... for i = 1, 2000 do local x = make() end", make)
     collect(lua)
-    assert max(peaks) < 200, max(peaks)
-    return f"{max(peaks)} MB at most"
+    assert max(peaks) < 1000, max(peaks)
+    return f"{max(peaks)} at most"
 
 
 @case("the collector, stopped by nogc(), is stopped until the end of the block")

@@ -159,7 +159,7 @@ def metatable_field():
 
 
 @case(
-    "a __mode that is no mode changes nothing", each={"number": "5", "text": "'x'", "table": "{}"}
+    "a __mode that is no mode changes nothing", rows={"number": "5", "text": "'x'", "table": "{}"}
 )
 def strange_mode(mode):
     lua = LuaRuntime()

@@ -83,9 +83,6 @@ def endless(lua):
         "tostring of tables": lambda: lua.execute("tostring(setmetatable({}, {__tostring = function(t) return 'x' .. tostring(t) end}))"),
         "concatenation": lambda: lua.execute("local t = setmetatable({}, {}) getmetatable(t).__concat = function(a, b) return b .. a end return t .. 1"),
         "call chain": lambda: lua.execute("local t = setmetatable({}, {}) getmetatable(t).__call = t t()"),
-        "finalizers": lambda: lua.execute(
-            "local function f() getmetatable(newproxy(true)).__gc = f collectgarbage() end f() error('end')"
-        ),
         "patterns": lambda: lua.execute("return ('a'):rep(300000):find(('a?'):rep(300000) .. 'b')"),
         "nested source text": lambda: lua.execute("return " + "(" * 100_000 + "1" + ")" * 100_000),
         "nested table constructors": lambda: lua.execute("return " + "{" * 100_000 + "}" * 100_000),

@@ -1,7 +1,9 @@
 """What a case is, and the table of all cases."""
 
+import functools
 import importlib
 import inspect
+import sys
 from dataclasses import dataclass
 from typing import Any, Callable, Optional
 
@@ -51,25 +53,45 @@ class Case:
 CASES = {}
 
 
-def case(what, *, each=None, limit=60, new=False, stderr=None):
-    """Put a function into the table, once, or for each row of the dict `each` with its values."""
+def case(what, *, each=None, rows=None, limit=60, new=False, stderr=None):
+    """Put a function into the table.
+
+    With the dict `each`, each of its rows is a case: the function gets its value. The rows of the
+    dict `rows` are one case, for what is not so likely to end a process.
+    """
 
     def add(function):
+        if rows is not None:
+            function = _for_all(rows, function)
         topic = function.__module__.rpartition(".")[2]
         base = f"{topic}.{function.__name__}"
-        rows = {base: None}
+        named = {base: None}
         if each is not None:
-            rows = {
+            named = {
                 f"{base}[{key}]": value if isinstance(value, tuple) else (value,)
                 for key, value in each.items()
             }
-        for name, row in rows.items():
+        for name, row in named.items():
             if name in CASES:
                 raise ValueError(f"two cases are called {name}")
             CASES[name] = Case(name, what, function, row, limit, new, stderr)
         return function
 
     return add
+
+
+def _for_all(rows, function):
+    @functools.wraps(function)
+    def for_all():
+        for key, value in rows.items():
+            try:
+                function(*(value if isinstance(value, tuple) else (value,)))
+            except BaseException:
+                print(f"in the row {key!r}:", file=sys.stderr)
+                raise
+        return f"{len(rows)} rows"
+
+    return for_all
 
 
 def all_cases():
@@ -87,4 +109,4 @@ def find(name):
 
 def source_line(case):
     """Where the case stands, for messages."""
-    return f"{inspect.getsourcefile(case.function)}:{case.function.__code__.co_firstlineno}"
+    return f"{inspect.getsourcefile(case.function)}:{inspect.unwrap(case.function).__code__.co_firstlineno}"

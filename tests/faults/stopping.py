@@ -92,7 +92,7 @@ def timeout(code):
     return note
 
 
-@case("interrupt() from another thread stops it", new=True, each=ENDLESS)
+@case("interrupt() from another thread stops it", new=True, rows=ENDLESS)
 def interrupt(code):
     lua = runtime()
     started = threading.Event()
@@ -115,7 +115,7 @@ def interrupt(code):
     return outcome[1]
 
 
-@case("a SIGINT stops it with KeyboardInterrupt", new=True, each=ENDLESS)
+@case("a SIGINT stops it with KeyboardInterrupt", new=True, rows=ENDLESS)
 def ctrl_c(code):
     lua = runtime()
 

@@ -184,7 +184,9 @@ def test_versions(lua):
     assert lua.eval("_VERSION") == "Lua 5.1"
 
 
-@pytest.mark.parametrize("code", ["jit = {version = 'x'}", "jit, type, _VERSION = nil", "jit.version = 5"])
+@pytest.mark.parametrize(
+    "code", ["jit = {version = 'x'}", "jit, type, _VERSION = nil", "jit.version = 5"]
+)
 def test_the_implementation_is_not_what_lua_code_says(lua, code):
     lua.execute(code)
     assert lua.lua_implementation.startswith("LuaJIT 2.1.")
