@@ -32,6 +32,8 @@ const ENDLESS: &[&str] = &[
     "while true do pcall(function() while true do debug.sethook() end end) end",
     "while true do pcall(function() debug.sethook(function() end, 'crl', 1) end) end",
     "setmetatable({}, {__index = function() while true do end end}).x = nil while true do end",
+    "load(function() while true do end end) while true do end",
+    "while true do load(function() while true do end end) end",
     "local s = '' while true do s = #s > 1e4 and '' or s .. 'x' end",
 ];
 
@@ -42,6 +44,28 @@ fn is_unarmed(lua: &Runtime) {
         .unwrap();
     assert_eq!(hook, None);
     assert_eq!(lua.load("return 1 + 1").eval::<i64>().unwrap(), 2);
+}
+
+#[test]
+fn load_still_reads_piece_by_piece() {
+    let lua = Runtime::new().unwrap();
+    let code = "
+        local pieces, n = {'return ', 1, '+', '...', nil, 'nonsense'}, 0
+        local function reader() n = n + 1 return pieces[n] end
+        assert(assert(load(reader, '=named', 't', {}))(2) == 3 and n == 5)
+        local ok, e = load(function() error({}) end)
+        assert(ok == nil and type(e) == 'table')
+        ok, e = load(function() return {} end)
+        assert(ok == nil and e == 'reader function must return a string', e)
+        n = 0
+        ok, e = load(function() n = n + 1 return n == 1 and 'x x' or nil end)
+        assert(ok == nil and e:find('^%(load%):1:'), e)
+        assert(load(function() return nil end)() == nil)
+        assert(setfenv(load('return x', 'n', 't', {x = 5}), {x = 6})() == 6)
+        assert(load('return x', 'n', 't', {x = 5})() == 5)
+        ok, e = load('x x')
+        assert(e:find('[string \"x x\"]', 1, true), e)";
+    lua.load(code).exec().unwrap();
 }
 
 #[test]

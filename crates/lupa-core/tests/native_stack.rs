@@ -85,6 +85,25 @@ fn nested_c_calls_end_in_an_error() {
     }
 }
 
+// Breaks (the process dies) without the check before `collectgarbage`.
+#[test]
+fn collections_inside_finalizers_do_not_nest_without_end() -> Result<()> {
+    let code = "local depth, deepest = 0, 0
+        local function finalize()
+            depth = depth + 1
+            deepest = math.max(deepest, depth)
+            getmetatable(newproxy(true)).__gc = finalize
+            local ok = pcall(collectgarbage)
+            depth = depth - 1
+        end
+        finalize()
+        assert(deepest > 10, deepest)
+        error('end')";
+    let error = on_a_stack_of(512 << 10, code).expect_err("it has an end");
+    assert!(error.to_string().contains("end"), "{error}");
+    Ok(())
+}
+
 #[test]
 fn finalizers_are_no_way_around() -> Result<()> {
     let code = "local function f() string.gsub('a', 'a', f) end

@@ -17,7 +17,39 @@ end
 if string then string.gsub = guarded(string.gsub) end
 if table then table.sort = guarded(table.sort) end
 if require then require = guarded(require) end
-load = guarded(load)
+
+-- What ends code from a hook leaves hooks switched off if it passes through `lua_load`, and then nothing
+-- could end the code that follows. So the pieces of a source are collected here, before.
+local load_whole, pcall, type = load, pcall, type
+local concat = table and table.concat or function(pieces)
+  local whole = ""
+  for i = 1, #pieces do whole = whole .. pieces[i] end
+  return whole
+end
+
+local function read(reader)
+  local pieces = {}
+  while true do
+    local ok, piece = pcall(reader)
+    if not ok then return nil, piece end
+    if piece == nil or piece == "" then return concat(pieces) end
+    if type(piece) ~= "string" and type(piece) ~= "number" then
+      return nil, "reader function must return a string"
+    end
+    pieces[#pieces + 1] = piece
+  end
+end
+
+function load(source, name, ...)
+  check()
+  if type(source) ~= "function" then return load_whole(source, name, ...) end
+  local whole, message = read(source)
+  if not whole then return nil, message end
+  return load_whole(whole, name == nil and "=(load)" or name, ...)
+end
+
+-- It runs finalizers, which may call it again.
+collectgarbage = guarded(collectgarbage)
 
 local wrap = coroutine.wrap
 coroutine.resume = guarded(coroutine.resume)
