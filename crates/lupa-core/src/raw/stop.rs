@@ -168,6 +168,11 @@ impl Interruption {
         }
     }
 
+    /// Whether the thread's Lua code has to end, the host's check aside.
+    fn is_due(&self, record: &Record) -> bool {
+        self.interrupted.load(Ordering::Acquire) || record.deadline_has_passed()
+    }
+
     /// The error to end Lua code with, if it has to end.
     fn due(&self, record: &Record) -> Option<Error> {
         if self.interrupted.load(Ordering::Acquire) {
@@ -343,6 +348,11 @@ impl Shared {
         // would meet every signal.
         if outer == 0 && self.depth.get() == 0 {
             self.stop.disarm(stack.l);
+            // What ends a run may concern those further out as well. They find out at once, since
+            // one that only enters the next run would never be found running.
+            if self.depth.get() > 0 && self.interruption.is_due(watch::record()) {
+                self.stop.arm(stack.l);
+            }
         }
         stack.push_slot(key);
         self.clear(key);
