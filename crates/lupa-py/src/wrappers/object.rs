@@ -255,7 +255,11 @@ impl LuaObject {
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
-        // A repr is for messages, so it works after the end, too.
+        // A repr is for messages, so it works after the end, too, and where a fork has left the
+        // runtime locked for ever.
+        if slf.get().runtime.get().lock(slf.py()).is_err() {
+            return Ok("<Lua object of a runtime in use when the process forked>".to_owned());
+        }
         operate(slf, Style::Plain, |_, reference| {
             match describe(reference) {
                 Err(Error::Closed) => Ok("<Lua object of a closed runtime>".to_owned()),
