@@ -16,10 +16,13 @@ use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 thread_local! {
     /// The thread state of a thread that released the GIL to run Lua code.
     static SAVED: Cell<*mut ffi::PyThreadState> = const { Cell::new(std::ptr::null_mut()) };
+    /// This thread ends the interpreter.
+    static ENDS: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Releases the GIL while Lua code runs.
@@ -65,13 +68,69 @@ pub(crate) fn with_gil<R>(f: impl FnOnce(Python<'_>) -> R) -> R {
     }
     let state = SAVED.replace(std::ptr::null_mut());
     let _release = (!state.is_null()).then(|| {
+        if EXITING.load(Ordering::Relaxed) {
+            wait_for_the_end();
+        }
         // SAFETY: the state was saved by this thread when it released the GIL.
         unsafe { ffi::PyEval_RestoreThread(state) };
         Release
     });
+    // Dropped first, so with the GIL.
+    let _callback = Callback::begin();
     // SAFETY: the GIL was taken above, or was never released: all Lua code of this package
     // is run by threads that enter with the GIL.
     f(unsafe { Python::assume_attached() })
+}
+
+/// Callbacks that are going on, in all threads. Only changed with the GIL.
+static CALLBACKS: AtomicUsize = AtomicUsize::new(0);
+
+/// The interpreter is about to end.
+static EXITING: AtomicBool = AtomicBool::new(false);
+
+struct Callback;
+
+impl Callback {
+    #[inline]
+    fn begin() -> Self {
+        CALLBACKS.store(CALLBACKS.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        Callback
+    }
+}
+
+impl Drop for Callback {
+    #[inline]
+    fn drop(&mut self) {
+        CALLBACKS.store(CALLBACKS.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
+    }
+}
+
+/// Gives the callbacks of daemon threads a moment to end, and lets none begin.
+///
+/// Up to Python 3.13 a daemon thread that wants the GIL when the interpreter ends is ended by unwinding its
+/// stack. There are Rust frames on it inside a callback, and that would abort the process. A thread
+/// that waits for the GIL in [`with_gil`] is left waiting instead, by PyO3.
+#[pyfunction]
+pub(crate) fn at_exit(py: Python<'_>) {
+    ENDS.set(true);
+    EXITING.store(true, Ordering::Relaxed);
+    for _ in 0..200 {
+        if CALLBACKS.load(Ordering::Relaxed) == 0 {
+            break;
+        }
+        py.detach(|| std::thread::sleep(Duration::from_millis(1)));
+    }
+}
+
+/// Keeps a thread, other than the one that ends the interpreter, from beginning a callback. If the end does not
+/// come within a second, functions that are called at exit may be waiting for this thread.
+#[cold]
+fn wait_for_the_end() {
+    if ENDS.get() {
+        return;
+    }
+    std::thread::sleep(Duration::from_secs(1));
+    EXITING.store(false, Ordering::Relaxed);
 }
 
 /// The Python objects that one runtime's Lua code holds.
