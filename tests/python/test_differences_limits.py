@@ -72,3 +72,27 @@ def test_large_temporaries_do_not_pile_up(outcome_of):
         print(peak < 200, peak)
     """)
     assert lines[0].startswith("True"), lines
+
+
+def test_errors_at_the_limit_stay_themselves(outcome_of):
+    """The traceback of an error needs memory, too, when there is none left."""
+    code = """
+        class Own(Exception):
+            pass
+
+        def fail():
+            raise Own
+
+        seen = set()
+        for extra in range(0, 64_000, 320):
+            small = LuaRuntime(max_memory=1_000_000 + extra)
+            fill, held = small.eval(
+                "function() while true do held[#held + 1] = ('x'):rep(500) .. #held end end"
+            ), small.table()
+            small.globals().held = held
+            run = small.eval("function(fill, fail) pcall(fill); fail() end")
+            seen.add(error_of(run, fill, fail))
+        print(*sorted(seen), sep="\\n")
+    """
+    # The call of `fail` may be what memory does not suffice for.
+    assert set(outcome_of(code)) <= {"Own: ", "LuaMemoryError: not enough memory"}

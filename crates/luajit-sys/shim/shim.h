@@ -31,8 +31,13 @@ enum lupa_event {
 typedef int (*lupa_Dispatch)(lua_State *L, int event);
 typedef int (*lupa_HookEntry)(lua_State *L);
 
+/* Switches the memory limit of the state that this thread runs on or off, and returns
+** what it was. */
+typedef int (*lupa_LimitEntry)(int enforce);
+
 /* Sets the process-wide Rust entries; called before the first runtime. */
-void lupa_set_entries(lupa_Dispatch dispatch, lupa_HookEntry hook, lupa_HookEntry sethook);
+void lupa_set_entries(lupa_Dispatch dispatch, lupa_HookEntry hook, lupa_HookEntry sethook,
+                      lupa_LimitEntry limit);
 
 /* The trampoline for an event, 0 <= event < LUPA_EVENTS. */
 lua_CFunction lupa_trampoline(int event);

@@ -83,6 +83,9 @@ pub type LupaDispatch = unsafe extern "C" fn(L: *mut lua_State, event: c_int) ->
 /// called `debug.sethook`, which gives 0. It must not unwind.
 pub type LupaHookEntry = unsafe extern "C" fn(L: *mut lua_State) -> c_int;
 
+/// Switches the memory limit of the state that this thread runs on or off, and gives what it was.
+pub type LupaLimitEntry = unsafe extern "C" fn(enforce: c_int) -> c_int;
+
 /// A chunk in up to two pieces, for [`lupa_p_load`].
 #[repr(C)]
 #[derive(Debug)]
@@ -114,7 +117,12 @@ unsafe extern "C" {
     /// Lets go of the value of a key that was set.
     pub fn lupa_clear_anchor(anchors: *mut LupaAnchors, key: c_int);
     /// Sets the process-wide Rust entries. Call it before the first runtime is made.
-    pub fn lupa_set_entries(dispatch: LupaDispatch, hook: LupaHookEntry, sethook: LupaHookEntry);
+    pub fn lupa_set_entries(
+        dispatch: LupaDispatch,
+        hook: LupaHookEntry,
+        sethook: LupaHookEntry,
+        limit: LupaLimitEntry,
+    );
     /// Sets the chunk of this thread for [`lupa_p_load`]; gives the one set before.
     pub fn lupa_set_chunk(chunk: *mut LupaChunk) -> *mut LupaChunk;
     /// Sets the end of the native stack, an address, for the calling thread; 0 for unknown.

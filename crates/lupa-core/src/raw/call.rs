@@ -295,3 +295,10 @@ impl Shared {
         }
     }
 }
+
+/// The shim's message handler switches the memory limit off and on again.
+pub(super) unsafe extern "C" fn limit_entry(enforce: c_int) -> c_int {
+    // SAFETY: the handler is called in a run of this thread, the innermost, which keeps its runtime.
+    let shared = unsafe { watch::record().running().as_ref() };
+    shared.map_or(0, |shared| c_int::from(shared.memory.enforce(enforce != 0)))
+}

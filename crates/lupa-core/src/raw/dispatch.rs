@@ -1,5 +1,6 @@
 //! Where Lua enters Rust: one function for all operations on host objects.
 
+use super::call;
 use super::shared::Shared;
 use super::stack::Stack;
 use super::stop;
@@ -16,7 +17,14 @@ pub(super) fn install_entries() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         // SAFETY: these functions follow the shim's contract: they never unwind.
-        unsafe { sys::lupa_set_entries(dispatch, stop::hook_entry, stop::sethook_entry) };
+        unsafe {
+            sys::lupa_set_entries(
+                dispatch,
+                stop::hook_entry,
+                stop::sethook_entry,
+                call::limit_entry,
+            );
+        }
     });
 }
 
