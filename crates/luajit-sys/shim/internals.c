@@ -7,6 +7,10 @@
 #include "lj_func.h"
 #include "lj_gc.h"
 #include "lj_tab.h"
+#include "lj_ir.h"
+#include "lj_iropt.h"
+#include "lj_jit.h"
+#include "lj_dispatch.h"
 
 /* -- Anchors ---------------------------------------------------------------- */
 
@@ -111,4 +115,43 @@ void lupa_end_coroutine(lua_State *co)
 int lupa_has_ctypes(lua_State *L)
 {
   return mref(G(L)->ctype_state, void) != NULL;
+}
+
+/* -- Memory errors ----------------------------------------------------------- */
+
+/* When a trace finds no memory before it knows where in the bytecode it starts, LuaJIT puts the
+** blame on address 0, or on where the last trace started, whose function may be gone; it
+** overwrites the instruction there when that has happened about ten times.  At that stage it
+** allocates only what is made here in advance. */
+void lupa_prepare_compiler(lua_State *L)
+{
+#if LJ_HASJIT
+  jit_State *J = L2J(L);
+  MSize limit = (MSize)J->param[JIT_P_maxtrace] + 1;
+  while (J->sizetrace < limit) {
+    MSize i = J->sizetrace;
+    lj_mem_growvec(L, J->trace, J->sizetrace, limit, GCRef);
+    for (; i < J->sizetrace; i++)
+      setgcrefnull(J->trace[i]);
+  }
+  if (J->irtoplim == J->irbotlim) {
+    J->L = L;
+    lj_ir_growtop(J);
+  }
+#else
+  (void)L;
+#endif
+}
+
+/* LuaJIT's built-in functions in assembler do not set L->top, where the message of a memory error
+** is written: in the middle of the caller's frame, if nothing has moved it since.  The function
+** that runs is about to be left, so its arguments may be overwritten. */
+void lupa_before_memory_error(lua_State *L)
+{
+  GCobj *running = gcref(G(L)->cur_L);
+  if (running != NULL) {
+    L = gco2th(running);
+    if (L->top < L->base)
+      L->top = L->base;
+  }
 }

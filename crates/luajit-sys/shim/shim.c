@@ -29,6 +29,8 @@ static int raise(lua_State *L, int code)
 {
   if (code == LUPA_DEAD)
     return luaL_error(L, "not a live host object");
+  if (code == LUPA_CLOSED)
+    lua_pushliteral(L, "the Lua runtime is closed");
   return lua_error(L);
 }
 
@@ -85,14 +87,23 @@ void lupa_hook(lua_State *L, lua_Debug *ar)
 /* -- Message handler ------------------------------------------------------- */
 
 /* Memory that is refused here would put LuaJIT's "error in error handling" in the
-** place of the error, so the limit waits.  Should there be no memory at all, the
-** call ends here and its host sets the limit as it was. */
+** place of the error.  So the limit waits, and should the system refuse there is no traceback. */
+static int store_traceback(lua_State *L)
+{
+  luaL_traceback(L, L, NULL, 2);
+  lua_rawseti(L, LUA_REGISTRYINDEX, LUPA_KEY_TRACEBACK);
+  return 0;
+}
+
 int lupa_message_handler(lua_State *L)
 {
   int enforced = limit_entry(0);
   lua_settop(L, 1);
-  luaL_traceback(L, L, NULL, 1);
-  lua_rawseti(L, LUA_REGISTRYINDEX, LUPA_KEY_TRACEBACK);
+  if (lua_cpcall(L, store_traceback, NULL) != 0) {
+    lua_settop(L, 1);
+    lua_pushboolean(L, 0);
+    lua_rawseti(L, LUA_REGISTRYINDEX, LUPA_KEY_TRACEBACK);
+  }
   limit_entry(enforced);
   return 1;
 }
@@ -316,6 +327,7 @@ int lupa_p_openlibs(lua_State *L)
   if (libs & LUPA_LIB_BIT) open_library(L, luaopen_bit, LUA_BITLIBNAME);
   /* Opening `jit` starts the compiler, so it is opened in any case. */
   open_library(L, luaopen_jit, LUA_JITLIBNAME);
+  lupa_prepare_compiler(L);
   if (!(libs & LUPA_LIB_JIT)) forget_jit(L);
   if (libs & LUPA_LIB_FFI) {
     if (libs & LUPA_LIB_PACKAGE) {
@@ -370,6 +382,22 @@ int lupa_p_load(lua_State *L)
   return 1;
 }
 
+int lupa_p_string(lua_State *L)
+{
+  lupa_Chunk *chunk = chunk_to_load;
+  chunk_to_load = NULL;
+  if (chunk == NULL)
+    return luaL_error(L, "no string to push");
+  lua_pushlstring(L, chunk->piece[0], chunk->length[0]);
+  return 1;
+}
+
+int lupa_p_table(lua_State *L)
+{
+  lua_createtable(L, (int)lua_tointeger(L, 1), (int)lua_tointeger(L, 2));
+  return 1;
+}
+
 static int write_dump(lua_State *L, const void *data, size_t size, void *buffer)
 {
   (void)L;
@@ -380,11 +408,15 @@ static int write_dump(lua_State *L, const void *data, size_t size, void *buffer)
 int lupa_p_dump(lua_State *L)
 {
   luaL_Buffer buffer;
+  int status;
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lua_settop(L, 1);
   luaL_buffinit(L, &buffer);
   /* lua_dump() wants the function on top: the buffer keeps its pieces above. */
-  if (lua_dump(L, write_dump, &buffer) != 0)
+  status = lua_dump(L, write_dump, &buffer);
+  if (status == LUA_ERRMEM)
+    lj_err_throw(L, status); /* it was caught and left on top */
+  if (status != 0)
     return luaL_error(L, "unable to dump given function");
   luaL_pushresult(&buffer);
   return 1;

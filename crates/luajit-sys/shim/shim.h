@@ -26,6 +26,8 @@ enum lupa_event {
 /* Returned by the dispatch entry when there is no live host object to serve the
 ** event: the trampoline raises a message that says so. */
 #define LUPA_DEAD (-2)
+/* Returned by the dispatch entry while the state closes: as above. */
+#define LUPA_CLOSED (-3)
 
 /* Both return a number of results or LUPA_RAISE and never unwind. */
 typedef int (*lupa_Dispatch)(lua_State *L, int event);
@@ -71,7 +73,15 @@ int lupa_p_tostring(lua_State *L);  /* (a)       -> tostring(a) without the glob
 int lupa_p_gc(lua_State *L);        /* (what, data) -> lua_gc(what, data) */
 int lupa_p_openlibs(lua_State *L);  /* (bit mask of LUPA_LIB_*) -> */
 int lupa_p_load(lua_State *L);      /* () -> function of lupa_set_chunk()'s chunk; raises what lua_loadx leaves */
+int lupa_p_string(lua_State *L);    /* () -> the first piece of lupa_set_chunk()'s chunk, a string */
+int lupa_p_table(lua_State *L);     /* (array, hash) -> a table with room for so many entries */
 int lupa_p_dump(lua_State *L);      /* (function) -> bytecode, a string */
+
+/* Allocates what the compiler needs before it can cope without memory; may raise. */
+void lupa_prepare_compiler(lua_State *L);
+
+/* To be called by an allocator that is going to refuse, while Lua code runs.  Any state will do. */
+void lupa_before_memory_error(lua_State *L);
 
 /* A chunk in up to two pieces, so that a prefix needs no copy of the text.
 ** status receives the result of lua_loadx(). */

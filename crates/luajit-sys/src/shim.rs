@@ -11,6 +11,9 @@ pub const LUPA_RAISE: c_int = -1;
 /// Returned by the dispatch entry when no live host object serves the event.
 pub const LUPA_DEAD: c_int = -2;
 
+/// Returned by the dispatch entry while the state closes: the trampoline raises a message that says so.
+pub const LUPA_CLOSED: c_int = -3;
+
 /// The registry key under which [`lupa_message_handler`] leaves its traceback.
 pub const LUPA_KEY_TRACEBACK: c_int = -1;
 
@@ -137,6 +140,9 @@ unsafe extern "C" {
     pub fn lupa_end_coroutine(co: *mut lua_State);
     /// Whether the FFI library was opened, so that there may be values of its types.
     pub fn lupa_has_ctypes(L: *mut lua_State) -> c_int;
+    /// Puts the stack of the running state in order for the error that an allocator is about to cause by
+    /// refusing. For allocators only, while Lua code runs; any state of the runtime will do.
+    pub fn lupa_before_memory_error(L: *mut lua_State);
     /// Gives the C function that serves an event, `0 <= event < LUPA_EVENTS`.
     pub fn lupa_trampoline(event: c_int) -> lua_CFunction;
 }
@@ -156,6 +162,8 @@ unsafe extern "C-unwind" {
     pub fn lupa_hook(L: *mut lua_State, ar: *mut lua_Debug);
     /// Message handler: keeps the traceback in the registry at [`LUPA_KEY_TRACEBACK`].
     pub fn lupa_message_handler(L: *mut lua_State) -> c_int;
+    /// Allocates what LuaJIT's compiler needs before it can cope without memory; may raise.
+    pub fn lupa_prepare_compiler(L: *mut lua_State);
     /// `() ->`, raises when the native stack is used up
     pub fn lupa_check_stack(L: *mut lua_State) -> c_int;
     /// `(t, k) -> t[k]`
@@ -176,6 +184,10 @@ unsafe extern "C-unwind" {
     pub fn lupa_p_openlibs(L: *mut lua_State) -> c_int;
     /// `() -> function`, of the chunk that [`lupa_set_chunk`] set, once
     pub fn lupa_p_load(L: *mut lua_State) -> c_int;
+    /// `() -> string`, the first piece of what [`lupa_set_chunk`] set, once
+    pub fn lupa_p_string(L: *mut lua_State) -> c_int;
+    /// `(array, hash) -> table` with room for so many entries
+    pub fn lupa_p_table(L: *mut lua_State) -> c_int;
     /// `(function) -> bytecode`
     pub fn lupa_p_dump(L: *mut lua_State) -> c_int;
 }

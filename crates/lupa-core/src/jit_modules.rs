@@ -32,6 +32,7 @@ fn search(call: &mut Call<'_>) -> Result<()> {
         .into_function();
     match loader {
         Ok(function) => call.push(function),
+        Err(Error::Memory) => Err(Error::Memory),
         Err(error) => Err(Error::message(format!(
             "error loading module '{name}': {error}"
         ))),

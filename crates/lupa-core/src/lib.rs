@@ -65,6 +65,9 @@ pub use function::Function;
 pub use host::{Call, HostObject, Operation, RuntimeRef};
 pub use libs::Libs;
 pub use raw::coroutine::CoroutineStatus;
+#[cfg(feature = "fault-injection")]
+#[doc(hidden)]
+pub use raw::faults;
 pub use raw::stack::Kind;
 pub use raw::userdata::HostRef;
 pub use reference::{Reference, UserData};

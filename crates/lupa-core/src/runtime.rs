@@ -117,6 +117,7 @@ impl Builder {
         if self.sandbox {
             runtime.harden(self.libs.is_none())?;
         }
+        runtime.0.is_made()?;
         Ok(runtime)
     }
 }
@@ -265,6 +266,7 @@ impl Runtime {
         push: impl FnOnce(Pusher<'_>) -> Result<()>,
     ) -> Result<T> {
         self.0.enter(|stack| {
+            stack.check_memory()?;
             push(Pusher::new(stack))?;
             T::from_lua(Slot::new(stack, stack.top()))
         })

@@ -112,7 +112,8 @@ unsafe fn server_at(l: *mut sys::lua_State, index: c_int, event: c_int) -> Optio
 fn invoke(stack: Stack<'_>, header: *mut Header, event: c_int, arguments: c_int) -> c_int {
     let operation = Operation::from_event(event);
     if stack.shared().is_closed() {
-        return raise_error(stack, Error::Closed);
+        // A finalizer of Lua code, while the state closes without the reserve: the shim raises.
+        return sys::LUPA_CLOSED;
     }
     let base = stack.top();
     // The callee is the first argument of `__call`, but an upvalue of a function.
@@ -150,9 +151,16 @@ pub(super) fn raise_error(stack: Stack<'_>, error: Error) -> c_int {
         other => stack.push_bytes(other.to_string().as_bytes()),
     };
     if let Err(error) = pushed {
-        let _ = stack.push_bytes(error.to_string().as_bytes());
+        // This cannot fail for want of memory: the metatable is there, see `prepare`.
+        let _ = stack.push_host(HostError(error));
     }
     sys::LUPA_RAISE
+}
+
+/// Makes what is needed to raise errors, so that they can be raised when memory is short.
+pub(super) fn prepare(stack: Stack<'_>) -> crate::Result<()> {
+    stack.prepare_host::<HostError>()?;
+    stack.prepare_host::<CarriedPanic>()
 }
 
 /// Whether an error must arrive at the host as what it is, and so is no text in Lua.
@@ -171,12 +179,9 @@ fn is_host_error(error: &Error) -> bool {
 /// Sends a panic on its way: no `pcall` may swallow it.
 #[cold]
 pub(super) fn raise_panic(stack: Stack<'_>, panic: Panic) -> c_int {
-    let carried = stack.push_host(CarriedPanic(Mutex::new(Some(panic))));
-    if carried.is_ok() {
-        stack.shared().stop_with_top(stack);
-    } else {
-        let _ = stack.push_bytes(b"panic in a host function");
-    }
+    // This cannot fail, see `prepare`.
+    let _ = stack.push_host(CarriedPanic(Mutex::new(Some(panic))));
+    stack.shared().stop_with_top(stack);
     sys::LUPA_RAISE
 }
 

@@ -1,16 +1,28 @@
 //! The memory limit: a wrapper around LuaJIT's own allocator.
 //!
-//! The wrapper refuses memory only while Lua code runs, where LuaJIT turns the
-//! refusal into an error that a protected call catches. What the API itself
-//! pushes is let through and counted, so that a push never raises.
+//! LuaJIT turns a refusal into an error, which only a protected call catches. So the limit is enforced
+//! while Lua code runs, and what the API itself pushes is let through and counted: a push never raises.
+//!
+//! The system may refuse memory as well. Where that meets a push, a reserve takes its place, and what is
+//! asked for next gives `Error::Memory` until there is a reserve again. Large strings and tables
+//! are made by a protected call, since no reserve would do. What is left (a table of the host's that
+//! grows beyond the reserve entry by entry, with no memory left at that very moment) ends the process,
+//! as it does in Rust's own collections.
+//!
+//! A runtime without a limit has the wrapper only while it is made: it costs up to a tenth of the time
+//! of code that does nothing but allocate.
 
+use super::stack::Stack;
 use super::sys;
+use crate::error::{Error, Result};
+use std::alloc::{Layout, handle_alloc_error};
 use std::cell::Cell;
 use std::ffi::{c_int, c_void};
+use std::ptr::null_mut;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub(crate) struct Memory {
-    original: Cell<Option<sys::lua_Alloc>>,
+    original: Cell<sys::lua_Alloc>,
     original_data: Cell<*mut c_void>,
     installed: Cell<bool>,
     /// Bytes in use, counted from the moment the wrapper was installed.
@@ -20,6 +32,10 @@ pub(crate) struct Memory {
     enforce: Cell<bool>,
     /// Memory was refused since the last full collection.
     refused: Cell<bool>,
+    /// A block of [`RESERVE`] bytes that is never touched; null once it was needed.
+    reserve: Cell<*mut c_void>,
+    /// There is a limit, or no reserve: who pushes has to ask.
+    limited: Cell<bool>,
     state: Cell<*mut sys::lua_State>,
     /// Bytes that were allocated since the collector was last told to go on.
     unpressed: Cell<usize>,
@@ -29,27 +45,37 @@ pub(crate) struct Memory {
 /// used.
 const REMINDER: usize = 64 * 1024;
 
+/// What is kept for pushes that find no memory. More than the largest Lua stack, which
+/// `lua_checkstack` may need in one piece. It costs address space alone: LuaJIT maps such a
+/// block by itself, and nobody touches it.
+pub(super) const RESERVE: usize = 1024 * 1024;
+
+/// Strings and tables from this size on are made by a protected call.
+const LARGE: usize = 64 * 1024;
+
+/// Longest string LuaJIT makes (`LJ_MAX_STR`).
+const MAX_STRING: usize = 0x7fff_ff00;
+
 impl Memory {
     pub(crate) fn new() -> Self {
         Memory {
-            original: Cell::new(None),
-            original_data: Cell::new(std::ptr::null_mut()),
+            original: Cell::new(no_memory),
+            original_data: Cell::new(null_mut()),
             installed: Cell::new(false),
             used: Cell::new(0),
             limit: AtomicUsize::new(usize::MAX),
             enforce: Cell::new(false),
             refused: Cell::new(false),
-            state: Cell::new(std::ptr::null_mut()),
+            reserve: Cell::new(null_mut()),
+            limited: Cell::new(false),
+            state: Cell::new(null_mut()),
             unpressed: Cell::new(0),
         }
     }
 
-    pub(crate) fn is_installed(&self) -> bool {
-        self.installed.get()
-    }
-
-    pub(crate) fn used(&self) -> usize {
-        self.used.get()
+    /// Bytes in use, if the wrapper counts them.
+    pub(crate) fn used(&self) -> Option<usize> {
+        self.installed.get().then(|| self.used.get())
     }
 
     #[inline]
@@ -57,8 +83,15 @@ impl Memory {
         self.limit.load(Ordering::Relaxed)
     }
 
+    /// Sets the limit. Only with the lock held, and with the wrapper installed.
     pub(crate) fn set_limit(&self, bytes: usize) {
         self.limit.store(bytes, Ordering::Relaxed);
+        self.update();
+    }
+
+    fn update(&self) {
+        let short = self.installed.get() && self.reserve.get().is_null();
+        self.limited.set(short || self.limit() != usize::MAX);
     }
 
     /// Switches enforcement and gives the former setting.
@@ -67,11 +100,16 @@ impl Memory {
         self.enforce.replace(on)
     }
 
-    /// Whether `more` bytes would break the limit.
+    /// Whether a push of `more` bytes has to be refused: it would break the limit, or the
+    /// system has no memory left.
     #[inline]
     pub(crate) fn would_exceed(&self, more: usize) -> bool {
-        let limit = self.limit();
-        limit != usize::MAX && self.used.get().saturating_add(more) > limit
+        self.limited.get() && (self.reserve.get().is_null() || self.breaks_limit(more))
+    }
+
+    #[inline]
+    fn breaks_limit(&self, more: usize) -> bool {
+        self.used.get().saturating_add(more) > self.limit()
     }
 
     /// Whether the state should be collected before more is asked of it: the limit is broken, or
@@ -81,29 +119,63 @@ impl Memory {
         self.refused.get() || self.would_exceed(0)
     }
 
-    /// Notes a full collection.
+    /// Notes a full collection, after which there may be memory for the reserve.
     pub(crate) fn collected(&self) {
         self.refused.set(false);
+        if self.installed.get() && self.reserve.get().is_null() {
+            self.allocate_reserve();
+        }
     }
 
+    fn allocate_reserve(&self) {
+        // SAFETY: the pair was read from the state by `install`; a new block is asked for.
+        let block =
+            unsafe { self.original.get()(self.original_data.get(), null_mut(), 0, RESERVE) };
+        self.reserve.set(block);
+        self.update();
+    }
+
+    /// Gives the reserve back to the allocator; whether there was one.
+    fn free_reserve(&self) -> bool {
+        let block = self.reserve.replace(null_mut());
+        self.update();
+        if block.is_null() {
+            return false;
+        }
+        // SAFETY: the block came from this pair, has this size, and is forgotten.
+        unsafe { self.original.get()(self.original_data.get(), block, RESERVE, 0) };
+        true
+    }
+
+    /// Puts the wrapper before the allocator of a state.
+    ///
+    /// # Errors
+    /// `Error::Memory` if there is not even a reserve.
+    ///
     /// # Safety
     /// `l` is the main state, live, and its lock is held; `self` stays where it is until
     /// [`Memory::uninstall`] or the end of the state.
-    pub(crate) unsafe fn install(&self, l: *mut sys::lua_State) {
-        if self.installed.replace(true) {
-            return;
+    pub(crate) unsafe fn install(&self, l: *mut sys::lua_State) -> Result<()> {
+        if !self.installed.replace(true) {
+            let mut data = null_mut();
+            // SAFETY: `l` is live. None of these functions allocates or collects.
+            unsafe {
+                self.original.set(sys::lua_getallocf(l, &mut data));
+                self.original_data.set(data);
+                self.state.set(l);
+                let kib = sys::lua_gc(l, sys::LUA_GCCOUNT, 0) as usize;
+                let bytes = sys::lua_gc(l, sys::LUA_GCCOUNTB, 0) as usize;
+                self.used.set(kib * 1024 + bytes);
+                sys::lua_setallocf(l, allocate, std::ptr::from_ref(self).cast_mut().cast());
+            }
         }
-        let mut data = std::ptr::null_mut();
-        // SAFETY: `l` is live. Both functions only read or write two fields of the state.
-        unsafe {
-            self.original.set(Some(sys::lua_getallocf(l, &mut data)));
-            self.original_data.set(data);
-            self.state.set(l);
-            let kib = sys::lua_gc(l, sys::LUA_GCCOUNT, 0) as usize;
-            let bytes = sys::lua_gc(l, sys::LUA_GCCOUNTB, 0) as usize;
-            self.used.set(kib * 1024 + bytes);
-            sys::lua_setallocf(l, allocate, std::ptr::from_ref(self).cast_mut().cast());
+        if self.reserve.get().is_null() {
+            self.allocate_reserve();
         }
+        if self.reserve.get().is_null() {
+            return Err(Error::Memory);
+        }
+        Ok(())
     }
 
     /// LuaJIT starts a cycle when memory has doubled since the last one, which may be far
@@ -127,14 +199,54 @@ impl Memory {
     /// # Safety
     /// `l` is live and its lock is held.
     pub(crate) unsafe fn uninstall(&self, l: *mut sys::lua_State) {
-        if !self.installed.replace(false) {
-            return;
-        }
-        if let Some(original) = self.original.get() {
+        if self.installed.replace(false) {
+            self.free_reserve();
+            self.refused.set(false);
             // SAFETY: the pair was read from this very state.
-            unsafe { sys::lua_setallocf(l, original, self.original_data.get()) };
+            unsafe { sys::lua_setallocf(l, self.original.get(), self.original_data.get()) };
         }
     }
+
+    /// Refuses memory while Lua code runs.
+    #[cold]
+    fn refuse(&self) -> *mut c_void {
+        self.refused.set(true);
+        // SAFETY: called by the allocator, so the state is live and this thread runs it.
+        unsafe { sys::lupa_before_memory_error(self.state.get()) };
+        null_mut()
+    }
+
+    /// The system has refused a block: an error while Lua code runs, else the reserve's turn.
+    #[cold]
+    fn exhausted(&self, ptr: *mut c_void, old: usize, new: usize) -> *mut c_void {
+        if self.enforce.get() {
+            return self.refuse();
+        }
+        self.refused.set(true);
+        if new <= old {
+            return ptr; // it is large enough
+        }
+        if self.free_reserve() {
+            // SAFETY: the request that was refused, once more.
+            let block = unsafe { self.original.get()(self.original_data.get(), ptr, old, new) };
+            if !block.is_null() {
+                return block;
+            }
+        }
+        // An error would pass through Rust frames.
+        handle_alloc_error(Layout::from_size_align(new, 8).unwrap_or(Layout::new::<u64>()))
+    }
+}
+
+/// Makes a state; null if there is no memory for it.
+pub(super) fn new_state() -> *mut sys::lua_State {
+    #[cfg(feature = "fault-injection")]
+    if super::faults::are_on() {
+        // SAFETY: the function is an allocator as Lua wants it, and needs no data.
+        return unsafe { sys::lua_newstate(super::faults::allocate, null_mut()) };
+    }
+    // SAFETY: luaL_newstate needs nothing.
+    unsafe { sys::luaL_newstate() }
 }
 
 /// # Safety
@@ -148,11 +260,9 @@ unsafe extern "C" fn allocate(
     // SAFETY: `install` passed a `Memory` that outlives the state, and the state is
     // used under its lock only.
     let memory = unsafe { &*data.cast::<Memory>() };
-    let grows = new > old;
-    if grows && memory.enforce.get() {
-        if memory.would_exceed(new - old) {
-            memory.refused.set(true);
-            return std::ptr::null_mut();
+    if new > old && memory.enforce.get() {
+        if memory.breaks_limit(new - old) {
+            return memory.refuse();
         }
         memory
             .unpressed
@@ -161,17 +271,75 @@ unsafe extern "C" fn allocate(
             memory.press();
         }
     }
-    let Some(original) = memory.original.get() else {
-        return std::ptr::null_mut();
-    };
     // SAFETY: the arguments are LuaJIT's own, handed on unchanged.
-    let result = unsafe { original(memory.original_data.get(), ptr, old, new) };
-    if !result.is_null() || new == 0 {
+    let mut block = unsafe { memory.original.get()(memory.original_data.get(), ptr, old, new) };
+    if block.is_null() && new != 0 {
+        block = memory.exhausted(ptr, old, new);
+    }
+    if !block.is_null() || new == 0 {
         memory
             .used
             .set(memory.used.get().wrapping_add(new).wrapping_sub(old));
     }
-    result
+    block
+}
+
+/// The allocator before there is a state.
+unsafe extern "C" fn no_memory(_: *mut c_void, _: *mut c_void, _: usize, _: usize) -> *mut c_void {
+    null_mut()
+}
+
+impl Stack<'_> {
+    /// Whether a push of so many bytes needs a protected call.
+    #[inline]
+    pub(super) fn is_delicate(self, bytes: usize) -> bool {
+        bytes >= LARGE || self.shared.memory.would_exceed(bytes)
+    }
+
+    /// Pushes a string by a protected call, after a collection if memory is short.
+    #[cold]
+    pub(super) fn push_bytes_protected(self, bytes: &[u8]) -> Result<()> {
+        if bytes.len() > MAX_STRING {
+            return Err(Error::Memory);
+        }
+        let mut chunk = sys::LupaChunk {
+            piece: [bytes.as_ptr().cast(), std::ptr::null()],
+            length: [bytes.len(), 0],
+            next: 0,
+            name: std::ptr::null(),
+            mode: std::ptr::null(),
+            status: 0,
+        };
+        self.reserve(4)?;
+        let call = self.begin_call();
+        self.push_protected(sys::lupa_p_string);
+        // SAFETY: the pointer is used during the call below only, after which the former chunk,
+        // of a load that this one interrupts, is put back.
+        let result = unsafe {
+            let outer = sys::lupa_set_chunk(&mut chunk);
+            let result = self.call(call, 1);
+            sys::lupa_set_chunk(outer);
+            result
+        };
+        result.map(|()| self.remove_handler(call))
+    }
+
+    /// Pushes an empty table by a protected call, after a collection if memory is short.
+    #[cold]
+    pub(super) fn push_table_protected(self, array: usize, hash: usize) -> Result<()> {
+        self.reserve(5)?;
+        let call = self.begin_call();
+        self.push_protected(sys::lupa_p_table);
+        self.push_number(array as f64);
+        self.push_number(hash as f64);
+        self.call(call, 1).map(|()| self.remove_handler(call))
+    }
+
+    /// Leaves the one result of a call alone on the stack.
+    fn remove_handler(self, call: super::call::PendingCall) {
+        // SAFETY: live and locked; the handler lies below the result.
+        unsafe { sys::lua_remove(self.l, call.first() - 1) };
+    }
 }
 
 /// `lua_gc` option and argument; see the Lua 5.1 manual, section 3.7.

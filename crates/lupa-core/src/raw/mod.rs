@@ -18,6 +18,8 @@
 pub(crate) mod call;
 pub(crate) mod coroutine;
 pub(crate) mod dispatch;
+#[cfg(feature = "fault-injection")]
+pub mod faults;
 pub(crate) mod library;
 pub(crate) mod lock;
 pub(crate) mod memory;

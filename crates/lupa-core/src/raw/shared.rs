@@ -60,8 +60,7 @@ impl Shared {
     /// Makes a state with the libraries of `libs`, a mask of `LUPA_LIB_*`.
     pub(crate) fn new(libs: c_int, limit: Option<usize>) -> Result<Arc<Self>> {
         super::dispatch::install_entries();
-        // SAFETY: luaL_newstate needs nothing.
-        let l = unsafe { sys::luaL_newstate() };
+        let l = super::memory::new_state();
         if l.is_null() {
             return Err(Error::Memory);
         }
@@ -83,12 +82,11 @@ impl Shared {
         });
         // SAFETY: the state is ours alone so far; the Arc keeps `shared` in place.
         unsafe {
+            shared.memory.install(l)?;
             shared.anchors.set(super::library::prepare_anchors(l));
-            if limit.is_some() {
-                shared.memory.install(l);
-            }
         }
         shared.enter(|stack| {
+            super::dispatch::prepare(stack)?;
             stack.open_libraries(libs)?;
             stack.install_guards()
         })?;
@@ -217,13 +215,7 @@ impl Shared {
 
     /// Bytes in use by this state.
     pub(crate) fn memory_used(&self) -> Result<usize> {
-        self.enter(|stack| {
-            Ok(if self.memory.is_installed() {
-                self.memory.used()
-            } else {
-                stack.gc_count()
-            })
-        })
+        self.enter(|stack| Ok(self.memory.used().unwrap_or_else(|| stack.gc_count())))
     }
 
     /// Sets the limit in bytes, `usize::MAX` for none.
@@ -236,8 +228,19 @@ impl Shared {
             // SAFETY: the state is live, its lock is held, and `close` uninstalls the
             // wrapper before this object goes away.
             // The main state is given, since the wrapper keeps it.
-            unsafe { self.memory.install(self.main.load(Ordering::Relaxed)) };
+            unsafe { self.memory.install(self.main.load(Ordering::Relaxed))? };
             self.memory.set_limit(bytes);
+            Ok(())
+        })
+    }
+
+    /// Ends the making of a runtime: without a limit, LuaJIT's own allocator does alone.
+    pub(crate) fn is_made(&self) -> Result<()> {
+        self.enter(|_| {
+            if self.memory.limit() == usize::MAX {
+                // SAFETY: the state is live and its lock is held.
+                unsafe { self.memory.uninstall(self.main.load(Ordering::Relaxed)) };
+            }
             Ok(())
         })
     }

@@ -81,9 +81,6 @@ pub(crate) struct Stack<'s> {
     pub(super) l: *mut sys::lua_State,
 }
 
-/// Longest string LuaJIT makes (`LJ_MAX_STR`).
-const MAX_STRING: usize = 0x7fff_ff00;
-
 // SAFETY of the blocks below: "live and locked" is the invariant of `Stack::l`. A
 // positive index beyond the top is defined to read as "none". Pushes need a free slot:
 // frames reserve theirs on entry and callers reserve what goes beyond; a push of
@@ -228,10 +225,10 @@ impl<'s> Stack<'s> {
     /// Pushes a string; refuses what breaks the memory limit or LuaJIT's own.
     #[inline]
     pub(crate) fn push_bytes(self, bytes: &[u8]) -> Result<()> {
-        if bytes.len() > MAX_STRING || self.shared.memory.would_exceed(bytes.len()) {
-            return Err(Error::Memory);
+        if self.is_delicate(bytes.len()) {
+            return self.push_bytes_protected(bytes);
         }
-        // SAFETY: live and locked; a slot is reserved; the length is within LuaJIT's limit.
+        // SAFETY: live and locked; a slot is reserved; the string is small.
         unsafe { sys::lua_pushlstring(self.l, bytes.as_ptr().cast(), bytes.len()) };
         Ok(())
     }
@@ -274,8 +271,11 @@ impl<'s> Stack<'s> {
         let bytes = array
             .saturating_mul(8)
             .saturating_add(hash.saturating_mul(24));
-        if array > MOST || hash > MOST / 2 || self.shared.memory.would_exceed(bytes) {
+        if array > MOST || hash > MOST / 2 {
             return Err(Error::Memory);
+        }
+        if self.is_delicate(bytes) {
+            return self.push_table_protected(array, hash);
         }
         // SAFETY: live and locked; a slot is reserved; both sizes are within LuaJIT's limits.
         unsafe { sys::lua_createtable(self.l, array as c_int, hash as c_int) };

@@ -233,6 +233,11 @@ impl<'s> Stack<'s> {
         Ok(())
     }
 
+    /// Makes the metatable of a type, after which [`Stack::push_host`] cannot fail for it.
+    pub(super) fn prepare_host<T: HostObject>(self) -> Result<()> {
+        self.metatable_of::<T>().map(drop)
+    }
+
     /// Pushes a userdata without metatable.
     #[inline]
     fn push_block<T: HostObject>(self, object: T) {

@@ -1,0 +1,741 @@
+//! Failing allocations, after SQLite's manner: each operation is repeated, and the n-th allocation
+//! fails in its n-th repetition, until there are fewer than n. Nothing may crash or leak, the error is
+//! the right one, and the runtime is usable afterwards.
+//!
+//! Short by default; `ALLOCATIONS=all` (`make test-allocations`) takes each n.
+
+use lupa_core::faults::{self, Plan};
+use lupa_core::{
+    Builder, Bytes, Call, Coroutine, CoroutineStatus, Cursor, Directly, Error, Function,
+    HostObject, Members, Operation, Result, Runtime, Table, UserData, UserType, Value,
+};
+use std::sync::Arc;
+use std::time::Duration;
+
+const LIMIT: usize = 64 << 20;
+
+/// A host object that is counted by its share of an `Arc`.
+struct Object(Arc<()>);
+
+impl HostObject for Object {
+    const NAME: &'static str = "object";
+    const OPERATIONS: &'static [Operation] = &[
+        Operation::Index,
+        Operation::NewIndex,
+        Operation::Call,
+        Operation::ToString,
+        Operation::Len,
+        Operation::Add,
+        Operation::Eq,
+        Operation::Lt,
+    ];
+    fn invoke(&self, operation: Operation, call: &mut Call<'_>) -> Result<()> {
+        match operation {
+            Operation::NewIndex => Ok(()),
+            Operation::Len => call.push(3),
+            Operation::Eq | Operation::Lt => call.push(true),
+            Operation::Call => {
+                let copy = Arc::clone(&self.0);
+                call.push_with(|to| to.object(Object(copy)))
+            }
+            _ => call.push(format!("a text of {operation:?}")),
+        }
+    }
+}
+
+struct User(Arc<()>, i64);
+
+impl UserType for User {
+    const NAME: &'static str = "User";
+    fn members(members: &mut Members<Self>) {
+        members
+            .field("number", |user| user.1, |user, value| user.1 = value)
+            .method("name", |user, call| {
+                call.push(format!("user {} of {}", user.1, Arc::strong_count(&user.0)))
+            })
+            .operator(Operation::ToString, |_, call| call.push("a user"));
+    }
+}
+
+/// What an operation is given.
+struct On<'a> {
+    lua: &'a Runtime,
+    /// Shared by all host objects.
+    drops: &'a Arc<()>,
+}
+
+impl On<'_> {
+    fn object(&self) -> Object {
+        Object(Arc::clone(self.drops))
+    }
+
+    fn user(&self) -> User {
+        User(Arc::clone(self.drops), 7)
+    }
+
+    fn eval<T: for<'s> lupa_core::FromLua<'s>>(&self, code: &str) -> Result<T> {
+        self.lua.load(code).eval()
+    }
+}
+
+/// How an operation may fail when memory is short, besides by `Error::Memory`.
+#[derive(Clone, Copy, PartialEq)]
+enum Also {
+    Nothing,
+    /// Lua code made a message of it.
+    Message,
+}
+use Also::{Message, Nothing};
+
+type Action = fn(&On<'_>) -> Result<()>;
+
+const OPERATIONS: &[(&str, Also, Action)] = &[
+    ("eval", Nothing, |on| {
+        assert_eq!(on.eval::<i32>("local a = 'x' .. 1 return #a + 1")?, 3);
+        Ok(())
+    }),
+    ("load a long chunk", Nothing, |on| {
+        let code = format!(
+            "return {{{}}}",
+            "'a', {1, 2, b = 'c'}, function() return x end, ".repeat(40)
+        );
+        let table: Table = on.lua.load(&code).name("=long").eval()?;
+        assert_eq!(table.len()?, 120);
+        Ok(())
+    }),
+    ("load an expression", Nothing, |on| {
+        assert_eq!(on.lua.load("1 + 1").expression().eval::<i32>()?, 2);
+        Ok(())
+    }),
+    ("a syntax error", Nothing, |on| {
+        match on.lua.load("x y z").exec() {
+            Err(Error::Syntax { .. }) => Ok(()),
+            other => other,
+        }
+    }),
+    ("dump and load", Nothing, |on| {
+        let code = on
+            .eval::<Function>("return function(a) return a .. 'x' end")?
+            .dump()?;
+        let function = on.lua.load(&code).into_function()?;
+        assert_eq!(function.call::<String>("y")?, "yx");
+        Ok(())
+    }),
+    ("globals", Nothing, |on| {
+        let globals = on.lua.globals()?;
+        globals.set("name", "a new text")?;
+        assert_eq!(globals.get::<String>("name")?, "a new text");
+        globals.set("name", None::<bool>)
+    }),
+    ("create_table", Nothing, |on| {
+        let table = on.lua.create_table()?;
+        for i in 1..=100 {
+            table.set(i, i)?;
+            table.set(format!("key {i}"), format!("value {i}"))?;
+        }
+        assert_eq!(table.len()?, 100);
+        Ok(())
+    }),
+    ("create_table_with", Nothing, |on| {
+        let table = on.lua.create_table_with(4, 4, |fill| {
+            (1..100).try_for_each(|i| fill.set_index(i, i))?;
+            (0..100).try_for_each(|i| fill.set(format!("k{i}"), vec![i, i]))
+        })?;
+        assert_eq!(table.get::<Table>("k7")?.get::<i32>(2)?, 7);
+        Ok(())
+    }),
+    ("a large table", Nothing, |on| {
+        assert!(
+            on.lua
+                .create_table_with(100_000, 10_000, |_| Ok(()))?
+                .is_empty()?
+        );
+        Ok(())
+    }),
+    ("a large table, entry by entry", Nothing, |on| {
+        let table = on.lua.create_table_with(0, 0, |fill| {
+            (1..5000).try_for_each(|i| fill.set_index(i, i))
+        })?;
+        assert_eq!(table.len()?, 4999);
+        Ok(())
+    }),
+    ("strings", Nothing, |on| {
+        for length in [0, 1, 100, 10_000, 65_535, 65_536, 300_000] {
+            let string = on.lua.create_string(vec![b'x'; length])?;
+            assert_eq!(string.to_vec()?.len(), length);
+        }
+        Ok(())
+    }),
+    ("many strings", Nothing, |on| {
+        // Resizes the table of all strings.
+        let strings = (0..1500).map(|i| on.lua.create_string(format!("unseen {i}")));
+        strings.collect::<Result<Vec<_>>>().map(drop)
+    }),
+    ("a host object", Nothing, |on| {
+        let object = on.lua.create_object(on.object())?;
+        assert_eq!(object.with_object(|_: &Object| 1)?, Some(1));
+        on.lua.load(
+            "local o = ... local t = {o.x, tostring(o), #o, o + 1, o(), o == o(), o < o()} o.x = t assert(#t == 7)",
+        )
+        .call(&object)
+    }),
+    ("userdata", Nothing, |on| {
+        let user = on.lua.create_userdata(on.user())?;
+        on.lua.load("local u = ... u.number = 5 assert(u:name():find 'user 5') assert(tostring(u) == 'a user')")
+            .call(&user)
+    }),
+    ("identified objects", Nothing, |on| {
+        let make = on.lua.create_function({
+            let drops = Arc::clone(on.drops);
+            move |call| {
+                let (id, drops) = (call.get(0)?, Arc::clone(&drops));
+                call.push_with(|to| to.identified_object(id, |_: &Object| true, || Object(drops)))
+            }
+        })?;
+        on.lua
+            .load("local make, t = ..., {} for i = 1, 50 do t[i] = make(i) end for i = 1, 50 do assert(rawequal(make(i), t[i])) end")
+            .call(&make)
+    }),
+    ("a host function", Nothing, |on| {
+        let object = on.object();
+        let double = on.lua.create_function(move |call| {
+            let _ = &object;
+            let n = call.get::<f64>(0)?;
+            call.push(n * 2.0)?;
+            call.push(format!("twice {n}"))?;
+            call.push(vec!["some", "texts"])
+        })?;
+        let (n, text, list): (f64, String, Table) = double.call(21)?;
+        assert_eq!((n, text.as_str(), list.len()?), (42.0, "twice 21", 2));
+        on.lua
+            .load("local f = ... for i = 1, 100 do assert(f(i) == i * 2) end")
+            .call(&double)
+    }),
+    ("a host function's location", Nothing, |on| {
+        let place = on.lua.create_function(|call| {
+            let location = call.location();
+            call.push(Bytes(&location))
+        })?;
+        assert_eq!(
+            on.lua
+                .load("local place = (...)() return place")
+                .name("=here")
+                .call::<String>(&place)?,
+            "here:1: "
+        );
+        Ok(())
+    }),
+    ("iterate", Nothing, |on| {
+        let table: Table = on.eval("return {1, 2, 'c', x = 'y', [true] = {}}")?;
+        let mut seen = 0;
+        table.for_each(|_: Value, _: Value| {
+            seen += 1;
+            Ok(())
+        })?;
+        assert_eq!((seen, table.pairs::<Value, Value>()?.len()), (5, 5));
+        let mut cursor = Cursor::start();
+        let reference = table
+            .runtime()
+            .convert(&table, |slot| slot.to_reference())?;
+        let mut steps = 0;
+        while cursor.advance(&reference, |_, _| Ok(()))?.is_some() {
+            steps += 1;
+        }
+        assert_eq!(steps, 5);
+        Ok(())
+    }),
+    ("metatables", Nothing, |on| {
+        let meta: Table = on.eval(
+            "local store = {} return {__index = function(_, k) return store[k] or k .. '!' end,
+             __newindex = function(_, k, v) store[k] = {v} end, __tostring = function() return 'T' .. #store end}",
+        )?;
+        let table = on.lua.create_table()?;
+        table.set_metatable(Some(&meta))?;
+        assert!(table.metatable()?.is_some());
+        assert_eq!(table.get::<String>("key")?, "key!");
+        table.set("key", 1)?;
+        assert_eq!(table.get::<Table>("key")?.len()?, 1);
+        assert_eq!(table.to_lua_string()?, b"T0");
+        table.set_metatable(None)
+    }),
+    ("many arguments and results", Nothing, |on| {
+        let same: Function = on.eval("return function(...) return ... end")?;
+        let many: Vec<u32> = (0..5000).collect();
+        let results = same.call_with(
+            |to| many.iter().try_for_each(|n| to.push(*n)),
+            Directly,
+            |results| Ok(results.len()),
+        )?;
+        assert_eq!(results, 5000);
+        let text = "long ".repeat(40_000);
+        assert_eq!(same.call::<String>(text.as_str())?, text);
+        Ok(())
+    }),
+    ("deep recursion", Nothing, |on| {
+        let depth: i32 = on.eval("local function f(n) if n == 0 then return 0 end return 1 + f(n - 1) end return f(5000)")?;
+        assert_eq!(depth, 5000);
+        Ok(())
+    }),
+    ("coroutines", Nothing, |on| {
+        let body: Function =
+            on.eval("return function(a) local b = coroutine.yield(a .. 1) return {b}, 'end' end")?;
+        let coroutine = body.coroutine()?;
+        assert_eq!(coroutine.status()?, CoroutineStatus::New);
+        assert!(coroutine.function()?.is_some());
+        assert_eq!(coroutine.resume::<String>("x")?, "x1");
+        let (table, end): (Table, String) = coroutine.resume(2)?;
+        assert_eq!((table.get::<i32>(1)?, end.as_str()), (2, "end"));
+        assert_eq!(coroutine.status()?, CoroutineStatus::Dead);
+        Ok(())
+    }),
+    ("coroutines with many values", Nothing, |on| {
+        let body: Function = on.eval("return function(...) coroutine.yield(...) return ... end")?;
+        let coroutine: Coroutine = body.coroutine()?;
+        let many: Vec<u32> = (0..3000).collect();
+        for _ in 0..2 {
+            let count = coroutine.resume_with(
+                |to| many.iter().try_for_each(|n| to.push(*n)),
+                Directly,
+                |results| Ok(results.len()),
+            )?;
+            assert_eq!(count, 3000);
+        }
+        Ok(())
+    }),
+    ("coroutines in Lua", Message, |on| {
+        on.lua.load(
+            "local t = {} for i = 1, 20 do t[i] = coroutine.wrap(function(a) while true do a = coroutine.yield({a}) end end) end
+             for i = 1, 20 do assert(t[i](i)[1] == i) assert(t[i]('x')[1] == 'x') end",
+        )
+        .exec()
+    }),
+    ("a host function in a coroutine", Message, |on| {
+        let host = on.lua.create_function(|call| {
+            let table = call.runtime().create_table()?;
+            table.set("k", format!("{:?}", call.get::<Value>(0)?))?;
+            call.push(&table)
+        })?;
+        on.lua.load("local h = ... local c = coroutine.wrap(function() return h('a').k .. h({}).k end) assert(#c() > 5)")
+            .call(&host)
+    }),
+    ("an error of Lua code", Nothing, |on| {
+        match on.lua.load("local function f(n) if n == 0 then error('boom' .. n) end return (f(n - 1)) end f(10)").exec() {
+            Err(Error::Runtime(error)) => {
+                assert!(error.message.ends_with(b"boom0"), "{error}");
+                Ok(())
+            }
+            other => other,
+        }
+    }),
+    ("an error value", Nothing, |on| {
+        match on
+            .lua
+            .load("error(setmetatable({}, {__tostring = function() return 'v' .. 1 end}))")
+            .exec()
+        {
+            Err(Error::Runtime(error)) => {
+                // Without memory for it, the text is one that needs none.
+                assert!(matches!(
+                    &error.message[..],
+                    b"v1" | b"(error object is a table value)"
+                ));
+                Ok(())
+            }
+            other => other,
+        }
+    }),
+    ("an error of the host", Nothing, |on| {
+        let fail = on
+            .lua
+            .create_function(|_| Err(Error::message("out of reach")))?;
+        match fail.call::<()>(()) {
+            Err(Error::External(error)) => assert_eq!(error.to_string(), "out of reach"),
+            other => return other,
+        }
+        let caught = on
+            .lua
+            .load("local ok, e = pcall(...) return tostring(e)")
+            .call::<String>(&fail)?;
+        assert!(
+            matches!(caught.as_str(), "out of reach" | "not enough memory"),
+            "{caught}"
+        );
+        let raise = on
+            .lua
+            .create_function(|call| Err(call.raise("a plain value")))?;
+        match raise.call::<()>(()) {
+            Err(Error::Runtime(error)) => assert_eq!(error.message, b"a plain value"),
+            other => return other,
+        }
+        Ok(())
+    }),
+    ("an error of Lua code through the host", Nothing, |on| {
+        let through = on
+            .lua
+            .create_function(|call| call.get::<Function>(0)?.call::<()>(()))?;
+        match on
+            .lua
+            .load("local t = ... t(function() t(function() error({1}) end) end)")
+            .call::<()>(&through)
+        {
+            Err(Error::Runtime(error)) => {
+                assert!(matches!(error.value, Some(Value::Table(_))));
+                Ok(())
+            }
+            other => other,
+        }
+    }),
+    ("a panic", Nothing, |on| {
+        let panics = on
+            .lua
+            .create_function(|_| std::panic::resume_unwind(Box::new("told to")))?;
+        let caught = std::panic::catch_unwind(|| panics.call::<()>(()));
+        match caught {
+            Err(panic) => assert_eq!(*panic.downcast::<&str>().unwrap(), "told to"),
+            Ok(Err(Error::Memory)) => return Err(Error::Memory),
+            Ok(other) => panic!("{other:?}"),
+        }
+        Ok(())
+    }),
+    ("handles", Nothing, |on| {
+        let table = on.lua.create_table()?;
+        let copies = (0..100).map(|_| table.clone()).collect::<Vec<_>>();
+        assert!(table.same(&table.clone())?);
+        drop(copies);
+        Ok(())
+    }),
+    ("conversions", Nothing, |on| {
+        let kind = on
+            .lua
+            .convert(vec![Some("a"), None], |slot| Ok(slot.kind()))?;
+        assert_eq!(kind, lupa_core::Kind::Table);
+        let number = on.lua.convert("12", |slot| Ok(slot.coerced_number()))?;
+        assert_eq!(number, Some(12.0));
+        let map = std::collections::HashMap::from([("k".to_owned(), 1), ("l".to_owned(), 2)]);
+        on.lua.convert(map, |slot| slot.to_value().map(drop))
+    }),
+    ("to strings", Nothing, |on| {
+        for code in [
+            "{}",
+            "print",
+            "coroutine.create(print)",
+            "newproxy()",
+            "io.stdout",
+        ] {
+            let value: Value = on.lua.load(code).expression().eval()?;
+            let text = match &value {
+                Value::Table(it) => it.to_lua_string()?,
+                Value::Function(it) => it.to_lua_string()?,
+                Value::UserData(it) => it.to_lua_string()?,
+                Value::Coroutine(it) => it.to_lua_string()?,
+                other => panic!("{other:?}"),
+            };
+            assert!(text.contains(&b':') || text.contains(&b'('), "{code}");
+        }
+        Ok(())
+    }),
+    ("64-bit integers", Message, |on| {
+        for (code, number) in [
+            (
+                "require('ffi').new('int64_t', -9007199254740993LL)",
+                -9_007_199_254_740_993,
+            ),
+            ("18446744073709551615ULL", i128::from(u64::MAX)),
+        ] {
+            let chunk = on.lua.load(code).expression();
+            let read = chunk.call_with(|_| Ok(()), Directly, |r| r.get(0).cdata_integer())?;
+            assert_eq!(read, Some(number));
+        }
+        Ok(())
+    }),
+    ("the FFI library", Message, |on| {
+        on.lua.load(
+            "local ffi = require 'ffi' local t = {}
+             for i = 1, 20 do t[i] = ffi.gc(ffi.new('struct {int a; double b[4];}', {i}), function() end) end
+             local c = ffi.cast('int(*)(int)', function(x) return x end) assert(c(5) == 5) c:free()
+             assert(tostring(ffi.typeof('uint8_t[?]')(10)):find 'cdata')",
+        )
+        .exec()
+    }),
+    ("require", Message, |on| {
+        let buffer: Table = on.lua.require("string.buffer")?;
+        buffer.get::<Function>("new")?;
+        let module = on.lua.require::<Table>("jit.util")?;
+        assert!(!module.pairs::<Value, Value>()?.is_empty());
+        on.lua.require::<Table>("jit.bc").map(drop)
+    }),
+    ("compiled code", Message, |on| {
+        on.lua.load(
+            "local s, t = 0, {} for i = 1, 300 do t[i] = {i} s = s + #tostring(i) .. '' local f = function() return i end s = s + f() end
+             for i = 1, 300 do s = s + #('x'):rep(i % 7) s = s + (t[i][1] % 3 == 0 and 1 or 2) end
+             assert(s > 0)",
+        )
+        .exec()
+    }),
+    ("the string library", Message, |on| {
+        on.lua.load(
+            "local s = ('abc'):rep(1000) assert(#s:gsub('b', 'xyz') == 5000) assert(s:find('cab', 1, true))
+             assert(#string.format('%s %q %5.2f', s, s, 1) > 6000) assert(#s:upper() == 3000) assert(s:byte(1, 100))
+             local t = {} for w in s:gmatch('a') do t[#t + 1] = w end table.sort(t) assert(#table.concat(t, ',') == 1999)
+             local b = require('string.buffer').new() for i = 1, 100 do b:put(i, 'x') end assert(#b:tostring() > 200)
+             assert(#require('string.buffer').encode({1, 'a', {}}) > 4)",
+        )
+        .exec()
+    }),
+    ("pcall and xpcall", Nothing, |on| {
+        let ok: bool = on.eval(
+            "local ok, e = pcall(function() local t = {} for i = 1, 50 do t[i] = {tostring(i)} end return t end)
+             local ok2, e2 = xpcall(function() local t = {} for i = 1, 50 do t[i] = {tostring(i)} end return t end, function(e) return e end)
+             return true",
+        )?;
+        assert!(ok);
+        Ok(())
+    }),
+    ("finalizers", Nothing, |on| {
+        let count = on.lua.create_function({
+            let object = on.object();
+            move |call| {
+                let _ = &object;
+                call.push(format!("finalized {:?}", call.get::<Value>(0)?.type_name()))
+            }
+        })?;
+        on.lua.load(
+            "local count = ... for i = 1, 20 do local p = newproxy(true) getmetatable(p).__gc = function(p) return count(p) end end collectgarbage()",
+        )
+        .call::<()>(&count)?;
+        for _ in 0..20 {
+            drop(on.lua.create_object(on.object())?);
+        }
+        on.lua.gc_collect()
+    }),
+    ("the collector", Nothing, |on| {
+        on.eval::<Table>("local t = {} for i = 1, 2000 do t['k' .. i] = 'v' .. i end return t")
+            .map(drop)?;
+        // Shrinks what has become too large.
+        on.lua.gc_collect()?;
+        on.lua.gc_collect()?;
+        while !on.lua.gc_step(1)? {}
+        on.lua.gc_stop()?;
+        on.lua.gc_restart()
+    }),
+    ("a limit that moves", Nothing, |on| {
+        on.lua.set_memory_limit(Some(1 << 30))?;
+        on.eval::<i32>("return #('x'):rep(1000)").map(drop)
+    }),
+    ("close", Nothing, |on| {
+        let _object = on.lua.create_object(on.object())?;
+        let closed = on.lua.create_function({
+            let object = on.object();
+            move |call| {
+                let _ = &object;
+                call.push("never")
+            }
+        })?;
+        on.lua.load("local f = ... p = newproxy(true) getmetatable(p).__gc = function() return {f()} end").call::<()>(&closed)?;
+        on.lua.close()
+    }),
+];
+
+/// Operations that take long each time.
+const SLOW: &[(&str, Also, Action)] = &[("a time limit", Nothing, |on| {
+    let limit = Duration::from_millis(1);
+    match on
+        .lua
+        .with_time_limit(limit, || on.lua.load("while true do end").exec())?
+    {
+        Err(Error::Timeout) => Ok(()),
+        other => other,
+    }
+})];
+
+/// The repetitions of an operation: all, or those that leave ever larger gaps.
+fn next(n: usize) -> usize {
+    let all = std::env::var_os("ALLOCATIONS").is_some_and(|value| value == "all");
+    if all { n + 1 } else { n + 1 + n / 8 }
+}
+
+/// Checks what an operation gave while memory failed.
+fn check(what: &str, also: Also, outcome: &Result<()>, failed: usize) {
+    match outcome {
+        Ok(()) => {}
+        Err(_) if failed == 0 => panic!("{what}: {outcome:?}"),
+        Err(Error::Memory) => {}
+        Err(Error::Runtime(e))
+            if also == Message && lossy(&e.message).contains("not enough memory") => {}
+        Err(_) => panic!("{what}: {outcome:?}"),
+    }
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn usable(lua: &Runtime) {
+    let code = "local t = {} for i = 1, 100 do t[i] = tostring(i) end return #table.concat(t)";
+    assert_eq!(lua.load(code).eval::<usize>().unwrap(), 192);
+    lua.gc_collect().unwrap();
+    assert_eq!(lua.load("return 'a' .. 1").eval::<String>().unwrap(), "a1");
+}
+
+fn builder() -> Builder {
+    // A limit, however high, brings the reserve.
+    Runtime::builder().memory_limit(usize::MAX - 1)
+}
+
+/// Blocks that LuaJIT forgets: the state of its FFI library and the table of its types, when that
+/// cannot be opened. Its own allocator frees them with the runtime, as one arena.
+fn lost_by_luajit(operation: &str) -> usize {
+    match operation {
+        "64-bit integers" | "the FFI library" => 2,
+        _ => 0,
+    }
+}
+
+fn every_allocation(operations: &[(&str, Also, Action)]) {
+    faults::set_on(true);
+    for (name, also, action) in operations {
+        for plan in [Plan::Only, Plan::From] {
+            let mut n = 1;
+            loop {
+                let what = format!("{name}, {:?}", plan(n));
+                let drops = Arc::new(());
+                let before = faults::live_blocks();
+                let lua = builder().build().unwrap();
+                let handles = lua.handles().unwrap();
+                faults::start(plan(n));
+                let outcome = action(&On {
+                    lua: &lua,
+                    drops: &drops,
+                });
+                let (_, failed) = faults::stop();
+                check(&what, *also, &outcome, failed);
+                drop(outcome);
+                if !lua.is_closed() {
+                    usable(&lua);
+                    // Only what Lua keeps: a metatable's slot for each type of host objects.
+                    assert!(lua.handles().unwrap() <= handles + 3, "{what}");
+                }
+                drop(lua);
+                assert!(
+                    faults::live_blocks() - before <= lost_by_luajit(name),
+                    "{what}: leaked"
+                );
+                assert_eq!(Arc::strong_count(&drops), 1, "{what}: host objects leaked");
+                if failed == 0 {
+                    break;
+                }
+                n = next(n);
+            }
+        }
+    }
+    faults::set_on(false);
+}
+
+#[test]
+fn operations() {
+    every_allocation(OPERATIONS);
+}
+
+#[test]
+fn slow_operations() {
+    every_allocation(SLOW);
+}
+
+#[test]
+fn making_a_runtime() {
+    type Make = fn() -> Builder;
+    let builders: [(&str, Make); 4] = [
+        ("plain", Runtime::builder),
+        ("with a limit", builder),
+        ("sandbox", || Runtime::builder().sandbox(true)),
+        ("few libraries", || {
+            Runtime::builder().libs(lupa_core::Libs::BASE)
+        }),
+    ];
+    faults::set_on(true);
+    for (name, builder) in builders {
+        for plan in [Plan::Only, Plan::From] {
+            let mut n = 1;
+            loop {
+                let before = faults::live_blocks();
+                faults::start(plan(n));
+                let outcome = builder().build();
+                let (_, failed) = faults::stop();
+                match outcome {
+                    Ok(lua) if name == "few libraries" => drop(lua),
+                    Ok(lua) => usable(&lua),
+                    Err(Error::Memory) if failed > 0 => {}
+                    Err(error) => panic!("{name}, {:?}: {error:?}", plan(n)),
+                }
+                assert_eq!(faults::live_blocks(), before, "{name}, {:?}", plan(n));
+                if failed == 0 {
+                    break;
+                }
+                n = next(n);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_reserve_takes_the_place_of_memory() -> Result<()> {
+    faults::set_on(true);
+    let lua = builder().build()?;
+    let table = lua.create_table()?;
+    // Nothing but stores, which are not protected.
+    faults::start(Plan::From(1));
+    for i in 1..=500 {
+        table.set(i, i)?;
+    }
+    // Breaks (aborts) without the reserve; what is asked for next says that it is gone.
+    assert!(matches!(lua.create_table(), Err(Error::Memory)));
+    assert!(matches!(lua.create_string("x"), Err(Error::Memory)));
+    assert!(matches!(lua.load("return 1").exec(), Err(Error::Memory)));
+    assert!(matches!(table.get::<i32>(500), Ok(500)));
+    let (_, failed) = faults::stop();
+    assert!(failed > 0);
+    // There is memory again, so it comes back.
+    lua.create_string("x")?;
+    usable(&lua);
+    faults::start(Plan::From(1));
+    for i in 501..=2000 {
+        table.set(i, i)?;
+    }
+    faults::stop();
+    assert_eq!(table.len()?, 2000);
+    usable(&lua);
+    let _: UserData = lua.create_object(Object(Arc::new(())))?;
+    Ok(())
+}
+
+/// Lua code that meets the limit at each place where it allocates.
+#[test]
+fn the_limit_may_be_met_anywhere() -> Result<()> {
+    for code in [
+        // Breaks (SIGSEGV) if LuaJIT's compiler has to allocate before it knows where its trace starts:
+        // that fails for every loop below, and for the same address.
+        "local i = 0 while i < 2000 do i = i + 1 end return i",
+        "local s = 0 for i = 1, 300 do s = s + #tostring(i) end return s",
+        // Breaks (SIGSEGV) if the message is written where the last C function has left the stack's top.
+        "local n = 0 for i = 1, 30 do n = n + (xpcall(function() local t = {tostring(i)} end, print) and 1 or 0) end return n",
+        "local n = 0 for i = 1, 30 do n = n + (pcall(string.upper, 'a' .. i) and 1 or 0) end return n",
+        "local c = coroutine.wrap(function(...) for i = 1, 20 do local t = {...} coroutine.yield(t[1]) end end) c(1) return c()",
+        "return #string.format('%s %d', ('x'):rep(100):reverse(), 5)",
+    ] {
+        for extra in (0..4000).step_by(40) {
+            let lua = Runtime::builder().memory_limit(LIMIT).build()?;
+            let function = lua.load(code).into_function()?;
+            lua.gc_collect()?;
+            lua.gc_stop()?;
+            lua.set_memory_limit(Some(lua.memory_used()? + extra))?;
+            match function.call::<Value>(()) {
+                Ok(_) | Err(Error::Memory) => {}
+                Err(error) => assert!(error.to_string().contains("not enough memory"), "{error}"),
+            }
+            lua.set_memory_limit(Some(LIMIT))?;
+            lua.gc_restart()?;
+            usable(&lua);
+        }
+    }
+    Ok(())
+}
