@@ -54,10 +54,10 @@ BENCH_VENV := $(CURDIR)/.venv-bench-$(PYTHON_TAG)
 BENCH_PY := $(subst $(VENV),$(BENCH_VENV),$(PY))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python bench bench-rust bench-python lint docs clean compat programs test-debug faults stress
+.PHONY: help demo test test-rust test-python bench bench-rust bench-python lint docs clean compat programs test-debug faults stress test-allocations sanitize
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # --- virtual environments ---------------------------------------------------------------------
 
@@ -84,6 +84,26 @@ test: test-rust test-python ## Run all tests, of the Rust crates, the Python pac
 test-rust: $(VENV)/.group-test ## Run the Rust tests alone
 	LIBCLANG_PATH="$$("$(PY)" -c 'import clang.native, os; print(os.path.dirname(clang.native.__file__))')" \
 	cargo test --workspace --exclude lupa-py $(RUST_TEST_FEATURES)
+	$(ALLOCATIONS_TEST)
+
+# Without LuaJIT's assertions: after a failed allocation its account of memory is off by some bytes.
+ALLOCATIONS_TEST := cargo test --package lupa-core --features fault-injection --test allocations
+
+test-allocations: ## Let each allocation of each operation fail once (test-rust takes some of them)
+	ALLOCATIONS=all $(ALLOCATIONS_TEST)
+
+# Rust's stable compiler has the sanitizer; RUSTC_BOOTSTRAP lets it be switched on. LuaJIT gets its memory from
+# malloc, or the sanitizer would not see its blocks.
+SANITIZE := RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address LDFLAGS=-fsanitize=address \
+	CFLAGS='-fsanitize=address -fno-omit-frame-pointer -g -DLUAJIT_USE_SYSMALLOC'
+SANITIZE_TEST := test --package lupa-core --lib --tests --features fault-injection --target-dir target/sanitize \
+	--target $(shell rustc -vV | sed -n 's/^host: //p')
+
+sanitize: ## Run the tests of lupa-core under AddressSanitizer and LeakSanitizer (Linux)
+	$(SANITIZE) ASAN_OPTIONS=detect_leaks=0 cargo $(SANITIZE_TEST) --no-run
+	$(SANITIZE) ASAN_OPTIONS=detect_stack_use_after_return=0 \
+	LSAN_OPTIONS=suppressions=$(CURDIR)/crates/lupa-core/tests/lsan.supp:print_suppressions=0 \
+	cargo $(SANITIZE_TEST) --no-fail-fast
 
 test-python: $(VENV)/.group-test ## Run the Python suites alone (PROFILE=release ASSERTIONS= tests what is shipped)
 	"$(BIN)/maturin" develop --quiet --profile $(PROFILE) $(EXT_TEST_FEATURES)
