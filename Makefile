@@ -103,7 +103,7 @@ sanitize: ## Run the tests of lupa-core under AddressSanitizer and LeakSanitizer
 	$(SANITIZE) ASAN_OPTIONS=detect_leaks=0 cargo $(SANITIZE_TEST) --no-run
 	$(SANITIZE) ASAN_OPTIONS=detect_stack_use_after_return=0 \
 	LSAN_OPTIONS=suppressions=$(CURDIR)/crates/lupa-core/tests/lsan.supp:print_suppressions=0 \
-	cargo $(SANITIZE_TEST) --no-fail-fast
+	cargo $(SANITIZE_TEST) --no-fail-fast -- --skip making_a_runtime
 
 test-python: $(VENV)/.group-test ## Run the Python suites alone (PROFILE=release ASSERTIONS= tests what is shipped)
 	"$(BIN)/maturin" develop --quiet --profile $(PROFILE) $(EXT_TEST_FEATURES)
