@@ -190,8 +190,9 @@ def temporaries():
     lua.execute("heap = {} for i = 1, 300000 do heap[i] = {i} end collectgarbage()")
     alive = peak = 0
 
-    class Temporary:
+    class Temporary(bytearray):
         def __init__(self):
+            super().__init__(10_000)
             nonlocal alive, peak
             alive += 1
             peak = max(peak, alive)

@@ -36,6 +36,10 @@ def test_the_limit_and_many_objects(outcome_of):
     assert lines[0].startswith("LuaMemoryError")
 
 
+@pytest.mark.skipif(
+    bool(os.environ.get("LUPA_ASSERTIONS")),
+    reason="LuaJIT's count of memory is some bytes off after memory errors, and its assertions abort for it",
+)
 def test_every_limit_is_survived(outcome_of):
     lines = outcome_of("""
         errors = 0
@@ -61,7 +65,9 @@ def test_large_temporaries_do_not_pile_up(outcome_of):
         class Big(bytearray):
             pass
 
-        function, refs, peak = lua.eval("function(x) return #tostring(x.__class__) end"), [], 0
+        # With a large heap of its own Lua's collector takes its time.
+        lua.execute("heap = {} for i = 1, 300000 do heap[i] = {i} end collectgarbage()")
+        refs, peak = [], 0
         for number in range(1000):
             big = Big(1_000_000)
             refs.append(weakref.ref(big))

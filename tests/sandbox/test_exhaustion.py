@@ -47,7 +47,7 @@ TIME = {
     "replacement": f"return ('x'):gsub('x', function() {FOREVER} end)",
     "tostring": f"tostring(setmetatable({{}}, {{ __tostring = function() {FOREVER} end }}))",
     "print": f"print(setmetatable({{}}, {{ __tostring = function() {FOREVER} end }}))",
-    "reader": "load(function() return ' ' end)",
+    "reader": f"load(function() {FOREVER} end)",
     "memory errors": "while true do pcall(string.rep, 'x', 1e9) end",
     "stack overflows": "local function f() return 1 + f() end while true do pcall(f) end",
     "collections": "while true do collectgarbage() end",

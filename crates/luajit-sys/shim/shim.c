@@ -87,23 +87,14 @@ void lupa_hook(lua_State *L, lua_Debug *ar)
 /* -- Message handler ------------------------------------------------------- */
 
 /* Memory that is refused here would put LuaJIT's "error in error handling" in the
-** place of the error.  So the limit waits, and should the system refuse there is no traceback. */
-static int store_traceback(lua_State *L)
-{
-  luaL_traceback(L, L, NULL, 2);
-  lua_rawseti(L, LUA_REGISTRYINDEX, LUPA_KEY_TRACEBACK);
-  return 0;
-}
-
+** place of the error, so the limit waits.  Should there be no memory at all, the
+** call ends here and its host sets the limit as it was. */
 int lupa_message_handler(lua_State *L)
 {
   int enforced = limit_entry(0);
   lua_settop(L, 1);
-  if (lua_cpcall(L, store_traceback, NULL) != 0) {
-    lua_settop(L, 1);
-    lua_pushboolean(L, 0);
-    lua_rawseti(L, LUA_REGISTRYINDEX, LUPA_KEY_TRACEBACK);
-  }
+  luaL_traceback(L, L, NULL, 1);
+  lua_rawseti(L, LUA_REGISTRYINDEX, LUPA_KEY_TRACEBACK);
   limit_entry(enforced);
   return 1;
 }

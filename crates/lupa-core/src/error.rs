@@ -148,6 +148,15 @@ impl Error {
         }
     }
 
+    /// The host program's own error, if this is one of type `T` and no clone of this error is kept
+    /// anywhere, for instance by Lua code.
+    pub fn downcast_mut<T: StdError + 'static>(&mut self) -> Option<&mut T> {
+        match self {
+            Error::External(error) => Arc::get_mut(error)?.downcast_mut(),
+            _ => None,
+        }
+    }
+
     /// Lua's traceback at the point of the error, where there is one.
     pub fn traceback(&self) -> Option<Cow<'_, str>> {
         match self {

@@ -29,6 +29,13 @@ pub(crate) fn compares_by_identity(object: &Bound<'_, PyAny>) -> bool {
     }
 }
 
+/// Whether an object is one of bytes or of numbers beside each other, which may be many.
+#[inline]
+pub(crate) fn has_buffer(object: &Bound<'_, PyAny>) -> bool {
+    // SAFETY: the object is alive, and the GIL is held.
+    unsafe { ffi::PyObject_CheckBuffer(object.as_ptr()) != 0 }
+}
+
 /// Number of references to an object.
 #[inline]
 pub(crate) fn references(object: &Bound<'_, PyAny>) -> isize {

@@ -135,7 +135,7 @@ fn push_overflowing(cx: &Context<'_, '_>, number: &Bound<'_, PyInt>, to: Pusher<
     let Some(handler) = cx.settings.overflow_handler(cx.py) else {
         return Err(external(PyOverflowError::new_err(OVERFLOW)));
     };
-    let handler = handler.bind(cx.py);
+    let handler = handler.into_bound(cx.py);
     let result = match handler.cast::<LuaObject>() {
         Ok(function) => {
             // A Lua function gets the integer as an object: converted it would come here again.

@@ -78,11 +78,15 @@ pub(crate) enum Style {
 
 /// A core error as the exception that Python code sees.
 #[cold]
-pub(crate) fn to_exception(cx: &Context<'_, '_>, error: Error, style: Style) -> PyErr {
-    if let Some(error) = error.downcast_ref::<PyErr>() {
-        return error.clone_ref(cx.py);
-    }
+pub(crate) fn to_exception(cx: &Context<'_, '_>, mut error: Error, style: Style) -> PyErr {
     let py = cx.py;
+    // Moved out if nobody else has it: what is not yet an exception object need not become one.
+    if let Some(exception) = error.downcast_mut::<Exception>().and_then(|e| e.0.take()) {
+        return exception;
+    }
+    if let Some(Exception(Some(exception))) = error.downcast_ref() {
+        return exception.clone_ref(py);
+    }
     let classes = match classes(py) {
         Ok(classes) => classes,
         Err(error) => return error,
@@ -190,8 +194,23 @@ pub(crate) fn raise_in_lua(cx: &Context<'_, '_>, call: &mut Call<'_>, error: PyE
     }
 }
 
+/// An exception on its way through the core; `None` once it was taken out.
+#[derive(Debug)]
+struct Exception(Option<PyErr>);
+
+impl std::fmt::Display for Exception {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.0 {
+            Some(exception) => exception.fmt(f),
+            None => f.write_str("exception"),
+        }
+    }
+}
+
+impl std::error::Error for Exception {}
+
 /// The exception behind a core error, to be handed through the core.
-#[inline]
+#[cold]
 pub(crate) fn external(error: PyErr) -> Error {
-    Error::external(error)
+    Error::external(Exception(Some(error)))
 }

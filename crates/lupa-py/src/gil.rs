@@ -143,7 +143,16 @@ pub(crate) struct Held {
     has_parked: AtomicBool,
     /// Number of objects that may be equal to one of another type.
     comparable: AtomicUsize,
+    /// Memory, in bytes, that the objects take, by estimate.
+    weight: AtomicUsize,
+    /// The weight from which on Lua's collector has to work.
+    heavy: AtomicUsize,
+    /// What may gather between two of its cycles at least, in bytes.
+    slack: AtomicUsize,
 }
+
+/// The least slack, in bytes.
+const LEAST_SLACK: usize = 4 << 20;
 
 #[derive(Default)]
 struct Objects {
@@ -158,11 +167,30 @@ impl Held {
             objects: Mutex::default(),
             has_parked: AtomicBool::new(false),
             comparable: AtomicUsize::new(0),
+            weight: AtomicUsize::new(0),
+            heavy: AtomicUsize::new(LEAST_SLACK),
+            slack: AtomicUsize::new(LEAST_SLACK),
         })
     }
 
     fn lock(&self) -> MutexGuard<'_, Objects> {
         self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether so much has gathered that Lua's collector has to find out what of it is garbage.
+    #[inline]
+    pub(crate) fn is_heavy(&self) -> bool {
+        self.weight.load(Ordering::Relaxed) >= self.heavy.load(Ordering::Relaxed)
+    }
+
+    /// Notes that Lua's collector has been through. The next time is when the weight has doubled since objects were
+    /// last freed, and grown by what a cycle costs, of which `cost` is a measure in bytes.
+    pub(crate) fn collected(&self, cost: usize) {
+        let weight = self.weight.load(Ordering::Relaxed);
+        let slack = cost.max(LEAST_SLACK);
+        self.slack.store(slack, Ordering::Relaxed);
+        self.heavy
+            .store(weight + weight.max(slack), Ordering::Relaxed);
     }
 
     /// Whether Lua may hold an object that is equal to a number, a text, None or a Lua object.
@@ -172,18 +200,21 @@ impl Held {
 
     /// Drops what was parked.
     #[inline]
-    pub(crate) fn drop_parked(&self, _py: Python<'_>) {
+    pub(crate) fn drop_parked(&self, py: Python<'_>) {
         if self.has_parked.load(Ordering::Relaxed) {
-            self.drop_parked_now();
+            self.drop_parked_now(py);
         }
     }
 
     #[cold]
-    fn drop_parked_now(&self) {
+    fn drop_parked_now(&self, py: Python<'_>) {
         self.has_parked.store(false, Ordering::Relaxed);
         // Dropped after the lock is released: it may run Python code.
         let parked = std::mem::take(&mut self.lock().parked);
-        drop(parked);
+        for object in parked {
+            // A `Py` alone might wait for PyO3's next entry, which calls of Lua functions are not (`capi`).
+            drop(object.into_bound(py));
+        }
     }
 
     /// Shows the objects to Python's cycle collector.
@@ -203,15 +234,23 @@ pub(crate) struct Owned {
     held: Arc<Held>,
     slot: usize,
     object: *mut ffi::PyObject,
-    comparable: bool,
+    traits: Traits,
+}
+
+/// What counts of an object that Lua owns.
+#[derive(Clone, Copy)]
+pub(crate) struct Traits {
+    /// Whether it may be equal to an object of another type.
+    pub(crate) comparable: bool,
+    /// Memory, in bytes, that it takes, by estimate.
+    pub(crate) weight: usize,
 }
 
 // SAFETY: the pointer is only followed with the GIL (`bind`).
 unsafe impl Send for Owned {}
 
 impl Owned {
-    /// `comparable`: whether the object may be equal to one of another type.
-    pub(crate) fn new(held: &Arc<Held>, object: &Bound<'_, PyAny>, comparable: bool) -> Self {
+    pub(crate) fn new(held: &Arc<Held>, object: &Bound<'_, PyAny>, traits: Traits) -> Self {
         let mut objects = held.lock();
         let owned = Some(object.clone().unbind());
         let slot = match objects.free.pop() {
@@ -225,14 +264,15 @@ impl Owned {
             }
         };
         drop(objects);
-        if comparable {
+        if traits.comparable {
             held.comparable.fetch_add(1, Ordering::Relaxed);
         }
+        held.weight.fetch_add(traits.weight, Ordering::Relaxed);
         Owned {
             held: Arc::clone(held),
             slot,
             object: object.as_ptr(),
-            comparable,
+            traits,
         }
     }
 
@@ -252,9 +292,13 @@ impl Owned {
 
 impl Drop for Owned {
     fn drop(&mut self) {
-        if self.comparable {
+        let Traits { comparable, weight } = self.traits;
+        if comparable {
             self.held.comparable.fetch_sub(1, Ordering::Relaxed);
         }
+        let left = self.held.weight.fetch_sub(weight, Ordering::Relaxed) - weight;
+        let heavy = left + left.max(self.held.slack.load(Ordering::Relaxed));
+        self.held.heavy.fetch_min(heavy, Ordering::Relaxed);
         let mut objects = self.held.lock();
         if let Some(object) = objects.slots[self.slot].take() {
             objects.parked.push(object);

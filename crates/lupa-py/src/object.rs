@@ -1,9 +1,9 @@
 //! Python objects in Lua.
 
-use crate::capi::{self, compares_by_identity, has_attribute};
+use crate::capi::{self, compares_by_identity, has_attribute, has_buffer};
 use crate::convert::{PyArg, to_python};
 use crate::errors::{Style, external, raise_in_lua, to_exception};
-use crate::gil::{Owned, with_gil};
+use crate::gil::{Owned, Traits, with_gil};
 use crate::pylib::PyArguments;
 use crate::runtime::LuaRuntime;
 use crate::sandbox;
@@ -35,7 +35,7 @@ pub(crate) struct PyObjectRef {
 impl PyObjectRef {
     pub(crate) fn new(cx: &Context<'_, '_>, object: &Bound<'_, PyAny>, flags: u8) -> Self {
         PyObjectRef {
-            object: Owned::new(&cx.settings.held, object, is_comparable(object)),
+            object: Owned::new(&cx.settings.held, object, traits(object)),
             flags,
         }
     }
@@ -47,6 +47,43 @@ impl PyObjectRef {
     pub(crate) fn flags(&self) -> u8 {
         self.flags
     }
+}
+
+/// Has Lua's collector do so much as if Lua had allocated the object that it is about to get.
+#[cold]
+fn collect_some(cx: &Context<'_, '_>, object: &Bound<'_, PyAny>) -> Result<()> {
+    let runtime = cx.runtime;
+    let kib = u16::try_from(weight(object) / 1024 + 1).unwrap_or(u16::MAX);
+    if runtime.gc_is_running()? && runtime.gc_step(kib)? {
+        cx.settings.held.collected(runtime.memory_used()? / 2);
+    }
+    Ok(())
+}
+
+fn traits(object: &Bound<'_, PyAny>) -> Traits {
+    Traits {
+        comparable: is_comparable(object),
+        weight: weight(object),
+    }
+}
+
+/// Memory, in bytes, that an object takes, by estimate: what it refers to is not counted.
+fn weight(object: &Bound<'_, PyAny>) -> usize {
+    // An object with a small dictionary.
+    const ORDINARY: usize = 128;
+    let more = if let Ok(list) = object.cast::<PyList>() {
+        list.len() * 8
+    } else if let Ok(dict) = object.cast::<PyDict>() {
+        dict.len() * 64
+    } else if let Ok(tuple) = object.cast::<PyTuple>() {
+        tuple.len() * 8
+    } else if has_buffer(object) {
+        let size = object.call_method0(intern!(object.py(), "__sizeof__"));
+        size.and_then(|size| size.extract()).unwrap_or(0)
+    } else {
+        0
+    };
+    ORDINARY + more
 }
 
 /// Whether an object may be equal to one of another type.
@@ -76,6 +113,9 @@ pub(crate) fn push_object(
     to: Pusher<'_>,
 ) -> Result<()> {
     let address = object.as_ptr() as usize;
+    if cx.settings.held.is_heavy() {
+        collect_some(cx, object)?;
+    }
     // Objects are aligned to at least 8 bytes, so the flags fit into the lowest bits.
     to.identified_object(
         address | usize::from(flags),

@@ -127,8 +127,9 @@ impl LuaThread {
             thread.coroutine_status()
         })?;
         if status == CoroutineStatus::Suspended {
-            let exit = PyGeneratorExit::new_err(()).into_value(py).into_bound(py);
-            match throw(slf, exit.as_any(), true) {
+            // Made by its class: PyO3's way wants an interpreter that is not about to end.
+            let exit = py.get_type::<PyGeneratorExit>().call0()?;
+            match throw(slf, &exit, true) {
                 Ok(Outcome::Yielded(_)) => {
                     end(slf)?;
                     let message = "coroutine ignored GeneratorExit";
