@@ -1,5 +1,9 @@
 """Deliberate differences (design, section 5): what ends PyPI's process ends in an exception here: memory and recursion."""
 
+import os
+
+import pytest
+
 
 def test_the_limit_and_values_from_python(outcome_of):
     lines = outcome_of("""

@@ -8,7 +8,9 @@ use crate::wrappers::{LuaObject, LuaTable};
 use lupa_core::{IntoLua, Pusher, Reference, Result, TableBuilder};
 use pyo3::exceptions::PyRecursionError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PyMapping, PySequence, PyString, PyTuple};
+use pyo3::types::{
+    PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, PySequence, PyString, PyTuple,
+};
 use std::collections::HashMap;
 
 /// Nested collections that are converted at most: each takes some native stack.
@@ -162,6 +164,14 @@ impl<'py> Filler<'_, '_, 'py> {
 fn is_collection(value: &Bound<'_, PyAny>) -> bool {
     if value.is_instance_of::<PyList>() || value.is_instance_of::<PyDict>() {
         return true;
+    }
+    // The common ones that are not, before the general question, which is slow.
+    if value.is_none()
+        || value.is_exact_instance_of::<PyInt>()
+        || value.is_exact_instance_of::<PyFloat>()
+        || value.is_exact_instance_of::<PyBool>()
+    {
+        return false;
     }
     !value.is_instance_of::<PyString>()
         && !value.is_instance_of::<PyBytes>()
