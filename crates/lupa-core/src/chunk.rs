@@ -7,6 +7,7 @@ use crate::function::Function;
 use crate::handle::Handle;
 use crate::raw::{Stack, sys};
 use crate::runtime::Runtime;
+use std::borrow::Cow;
 use std::ffi::{CStr, CString};
 
 /// Which kinds of code a chunk may be.
@@ -45,7 +46,7 @@ pub struct Chunk<'a> {
     runtime: &'a Runtime,
     prefix: &'static [u8],
     code: &'a [u8],
-    name: CString,
+    name: Cow<'a, CStr>,
     mode: ChunkMode,
 }
 
@@ -55,7 +56,7 @@ impl<'a> Chunk<'a> {
             runtime,
             prefix: b"",
             code,
-            name: c"chunk".to_owned(),
+            name: Cow::Borrowed(c"chunk"),
             mode: ChunkMode::Any,
         }
     }
@@ -67,7 +68,13 @@ impl<'a> Chunk<'a> {
         let bytes = name.as_ref();
         let end = bytes.iter().position(|b| *b == 0).unwrap_or(bytes.len());
         // There is no zero byte before `end`.
-        self.name = CString::new(&bytes[..end]).unwrap_or_default();
+        self.name = Cow::Owned(CString::new(&bytes[..end]).unwrap_or_default());
+        self
+    }
+
+    /// As [`Chunk::name`], without a copy.
+    pub fn c_name(mut self, name: &'a CStr) -> Self {
+        self.name = Cow::Borrowed(name);
         self
     }
 

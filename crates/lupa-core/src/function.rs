@@ -66,12 +66,6 @@ impl Function {
     /// # Errors
     /// A runtime error for C functions.
     pub fn dump(&self) -> Result<Vec<u8>> {
-        self.0.with(|stack, index| {
-            let call = stack.begin_call();
-            stack.push_protected(crate::raw::sys::lupa_p_dump);
-            stack.push_copy(index);
-            stack.call(call, 1)?;
-            Ok(stack.bytes(call.first()).unwrap_or_default().to_vec())
-        })
+        self.0.with(|stack, index| stack.dump(index))
     }
 }

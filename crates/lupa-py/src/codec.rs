@@ -90,6 +90,11 @@ pub(crate) fn latin1(bytes: &[u8]) -> String {
 /// Source code, or another text for Lua, given as `str`, `bytes` or `bytearray`.
 pub(crate) fn source<'a>(codec: &Codec, text: &'a Bound<'_, PyAny>) -> PyResult<Cow<'a, [u8]>> {
     if let Ok(text) = text.cast::<PyString>() {
+        if codec.is_utf8()
+            && let Ok(text) = text.to_str()
+        {
+            return Ok(Cow::Borrowed(text.as_bytes()));
+        }
         return codec.encode(text, |bytes| Ok(Cow::Owned(bytes.to_vec())));
     }
     if let Ok(bytes) = text.cast::<PyBytes>() {

@@ -6,9 +6,10 @@ use crate::settings::Settings;
 use lupa_core::{Chunk, ChunkMode, Libs, Runtime};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use std::ffi::CStr;
 
 /// The name of chunks that were given none.
-const CHUNK_NAME: &[u8] = b"<python>";
+const CHUNK_NAME: &CStr = c"<python>";
 
 pub(crate) fn callable(value: Option<Bound<'_, PyAny>>, name: &str) -> PyResult<Option<Py<PyAny>>> {
     match value {
@@ -103,10 +104,11 @@ impl<'a> Code<'a> {
     }
 
     pub(crate) fn chunk<'r>(&'r self, runtime: &'r Runtime) -> Chunk<'r> {
-        runtime
-            .load(&*self.text)
-            .name(self.name.as_deref().unwrap_or(CHUNK_NAME))
-            .mode(self.mode)
+        let chunk = runtime.load(&*self.text).mode(self.mode);
+        match &self.name {
+            Some(name) => chunk.name(name),
+            None => chunk.c_name(CHUNK_NAME),
+        }
     }
 }
 

@@ -235,21 +235,26 @@ impl HostObject for NextItem {
 
     fn invoke(&self, _: Operation, call: &mut Call<'_>) -> Result<()> {
         let slot = call.arg(0);
-        let Some(flags) = slot.object::<PyObjectRef>().map(|object| object.flags()) else {
+        let Some(iterator) = slot.object::<PyObjectRef>() else {
             return Err(bad_argument(call, 1, "?", "not a python object"));
         };
-        callback(call, |cx, call| next_item(cx, call, flags))
+        callback(call, |cx, call| {
+            next_item(cx, call, iterator.bind(cx.py), iterator.flags())
+        })
     }
 }
 
-fn next_item(cx: &Context<'_, '_>, call: &mut Call<'_>, flags: u8) -> PyResult<()> {
-    let mut iterator = object_argument(cx.py, call)?
-        .cast_into::<PyIterator>()
-        .map_err(|error| {
-            let kind = error.into_inner().get_type();
-            let kind = kind.name().map(|name| name.to_string()).unwrap_or_default();
-            PyTypeError::new_err(format!("{kind} object is not an iterator"))
-        })?;
+fn next_item(
+    cx: &Context<'_, '_>,
+    call: &mut Call<'_>,
+    iterator: Bound<'_, PyAny>,
+    flags: u8,
+) -> PyResult<()> {
+    let mut iterator = iterator.cast_into::<PyIterator>().map_err(|error| {
+        let kind = error.into_inner().get_type();
+        let kind = kind.name().map(|name| name.to_string()).unwrap_or_default();
+        PyTypeError::new_err(format!("{kind} object is not an iterator"))
+    })?;
     let Some(item) = iterator.next().transpose()? else {
         return push_with(cx, call, |to| to.nil());
     };

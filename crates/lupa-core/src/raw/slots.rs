@@ -21,17 +21,18 @@ pub(crate) const EQUAL: SlotKey = 4;
 pub(crate) const LESS_THAN: SlotKey = 5;
 pub(crate) const LEN: SlotKey = 6;
 pub(crate) const TOSTRING: SlotKey = 7;
+pub(crate) const LOAD: SlotKey = 8;
 /// Weak table from the identity of a host object to its userdata.
-pub(crate) const IDENTITY: SlotKey = 8;
+pub(crate) const IDENTITY: SlotKey = 9;
 /// Error value that no `pcall` may swallow, while one is on its way (one more, in a run nested
 /// in that, has a slot of its own).
-pub(crate) const STOP: SlotKey = 9;
+pub(crate) const STOP: SlotKey = 10;
 /// Metatable of the payloads of host functions.
-pub(crate) const FUNCTION_META: SlotKey = 10;
+pub(crate) const FUNCTION_META: SlotKey = 11;
 /// The function that raises an error in a coroutine; see `guards.lua`.
-pub(crate) const THROWER: SlotKey = 11;
+pub(crate) const THROWER: SlotKey = 12;
 
-const FIRST_FREE: SlotKey = 12;
+const FIRST_FREE: SlotKey = 13;
 /// Room for slots at the start.
 pub(super) const ROOM: SlotKey = 64;
 /// An array of a table holds at most 2^27 values in LuaJIT (`LJ_MAX_ASIZE`), and its size is

@@ -5,7 +5,7 @@ use super::object::{self, LuaObject, base, initializer, wrap};
 use super::{collect, not_instantiable, operate, push_tuple};
 use crate::capi::Callable;
 use crate::errors::{Style, to_exception};
-use crate::gil::WithoutGil;
+use crate::gil::{GilCell, WithoutGil};
 use crate::object::PyValue;
 use crate::settings::Context;
 use lupa_core::{CoroutineStatus, Error, IntoLua, Results, Slot};
@@ -16,13 +16,12 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
 use pyo3::{PyTraverseError, PyVisit};
-use std::sync::{Mutex, PoisonError};
 
 /// A Lua coroutine, seen as a generator.
 #[pyclass(name = "_LuaThread", module = "lupa.luajit21", extends = LuaObject, frozen)]
 pub(crate) struct LuaThread {
     /// What the coroutine is started with.
-    arguments: Mutex<Option<Py<PyTuple>>>,
+    arguments: GilCell<Option<Py<PyTuple>>>,
 }
 
 /// A coroutine that was not started becomes its function: called, it makes a coroutine, as a
@@ -50,7 +49,7 @@ pub(super) fn new_thread<'py>(
     arguments: Option<Bound<'py, PyTuple>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let thread = LuaThread {
-        arguments: Mutex::new(arguments.map(Bound::unbind)),
+        arguments: GilCell::new(arguments.map(Bound::unbind)),
     };
     wrap(cx.py, base::<LuaThread>(cx, slot)?.add_subclass(thread))
 }
@@ -80,8 +79,8 @@ impl LuaThread {
     }
 
     fn __next__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        let arguments = slf.get().take_arguments();
-        resume(slf, arguments.map(|args| args.into_bound(slf.py())))
+        let arguments = slf.get().take_arguments(slf.py());
+        resume(slf, arguments)
     }
 
     /// Sends a value into the coroutine: it becomes the result of the yield that the coroutine waits
@@ -91,7 +90,7 @@ impl LuaThread {
         if value.is_none() {
             return Self::__next__(slf);
         }
-        if slf.get().has_arguments() {
+        if slf.get().has_arguments(py) {
             let message = "can't send non-None value to a just-started generator";
             return Err(PyTypeError::new_err(message));
         }
@@ -150,26 +149,18 @@ impl LuaThread {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        match self.arguments.try_lock() {
-            Ok(arguments) => visit.call(&*arguments),
-            Err(_) => Ok(()),
-        }
+        self.arguments.traverse(&visit)
     }
 }
 
 impl LuaThread {
-    fn take_arguments(&self) -> Option<Py<PyTuple>> {
-        self.arguments
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+    fn take_arguments<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyTuple>> {
+        let arguments = self.arguments.replace(py, None);
+        arguments.map(|arguments| arguments.into_bound(py))
     }
 
-    fn has_arguments(&self) -> bool {
-        self.arguments
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_some()
+    fn has_arguments(&self, py: Python<'_>) -> bool {
+        self.arguments.bind(py).is_some()
     }
 }
 
@@ -228,7 +219,7 @@ fn throw<'py>(
     exception: &Bound<'py, PyAny>,
     catchable: bool,
 ) -> PyResult<Outcome<'py>> {
-    drop(slf.get().take_arguments());
+    drop(slf.get().take_arguments(slf.py()));
     operate(slf.as_super(), Style::Plain, |cx, thread| {
         thread.throw_with(
             |to| PyValue::wrapped(cx, exception).into_lua(to),
@@ -241,7 +232,7 @@ fn throw<'py>(
 
 /// Ends a coroutine without running it.
 fn end(slf: &Bound<'_, LuaThread>) -> PyResult<()> {
-    drop(slf.get().take_arguments());
+    drop(slf.get().take_arguments(slf.py()));
     operate(slf.as_super(), Style::Plain, |_, thread| {
         thread.close_coroutine()
     })
