@@ -134,7 +134,15 @@ int lupa_p_len(lua_State *L)
       return luaL_error(L, "length is not a number");
     return 1;
   }
-  lua_pushnumber(L, (lua_Number)lua_objlen(L, 1));
+  switch (lua_type(L, 1)) {
+  case LUA_TSTRING:
+  case LUA_TTABLE:
+  case LUA_TUSERDATA:
+    lua_pushnumber(L, (lua_Number)lua_objlen(L, 1));
+    break;
+  default:
+    lua_pushnumber(L, 0);
+  }
   return 1;
 }
 

@@ -258,17 +258,17 @@ unsafe extern "C" fn call_entry<T: Callable>(
     answer(py, || {
         // SAFETY: null or a tuple of the names of further arguments.
         let names = unsafe { Borrowed::from_ptr_or_opt(py, names) };
-        if names.is_some_and(|names| names.len().is_ok_and(|count| count > 0)) {
-            return Err(no_named_arguments(&callable));
+        if let Some(names) = names
+            && let Ok(name) = names.get_item(0)
+        {
+            return Err(unexpected_name(&name));
         }
         T::call(&*callable.cast()?, arguments)
     })
 }
 
 #[cold]
-fn no_named_arguments(callable: &Bound<'_, PyAny>) -> PyErr {
-    match callable.get_type().name() {
-        Ok(name) => PyTypeError::new_err(format!("{name}.__call__() takes no keyword arguments")),
-        Err(error) => error,
-    }
+fn unexpected_name(name: &Bound<'_, PyAny>) -> PyErr {
+    let message = format!("__call__() got an unexpected keyword argument '{name}'");
+    PyTypeError::new_err(message)
 }

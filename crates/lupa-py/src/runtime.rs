@@ -1,7 +1,7 @@
 //! `LuaRuntime`.
 
 use crate::codec::{Codec, ascii};
-use crate::convert::{PyArg, to_python};
+use crate::convert::{PyArg, text, to_python};
 use crate::errors::{Style, external, lua_error, to_exception};
 use crate::gil::{BackReference, Held, WithoutGil};
 use crate::interruption;
@@ -196,19 +196,21 @@ impl LuaRuntime {
         crate::LUA_VERSION
     }
 
-    /// The name and version of the implementation, such as `LuaJIT 2.1.1700000000`.
+    /// The name and version of the implementation, such as `LuaJIT 2.1.1700000000`. As Lua's texts are, it
+    /// is bytes in a runtime without encoding.
     #[getter]
-    fn lua_implementation(&self, py: Python<'_>) -> PyResult<&'static str> {
+    fn lua_implementation<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
         static VERSION: PyOnceLock<String> = PyOnceLock::new();
         // Asked of a runtime of its own: code in this one may have changed its globals.
         let version = || -> lupa_core::Result<String> {
             let runtime = Runtime::builder().libs(Libs::JIT).build()?;
             runtime.load("return jit.version").eval()
         };
-        VERSION
+        let version = VERSION
             .get_or_try_init(py, version)
-            .map(String::as_str)
-            .map_err(|error| lua_error(py, &error.to_string()))
+            .map_err(|error| lua_error(py, &error.to_string()))?;
+        text(&Context::of(slf), version.as_bytes())
     }
 
     /// Evaluates a Lua expression and returns its value, or a tuple of several.
