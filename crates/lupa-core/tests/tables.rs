@@ -86,7 +86,6 @@ fn a_cursor_walks_step_by_step() -> Result<()> {
         cursor.advance(&table, |_, _| Ok(()))?.is_none(),
         "the end stays the end"
     );
-    drop(cursor);
     assert_eq!(lua.handles()?, handles);
 
     // An error of the reader does not stop the walk.
