@@ -80,6 +80,15 @@ static TValue *bottom(lua_State *L)
   return tvref(L->stack) + 1 + LJ_FR2;
 }
 
+/* lua_checkstack() forgets, when it fails, that a coroutine waits in a yield: errors reset the status. */
+int lupa_make_room(lua_State *co, int count)
+{
+  uint8_t status = co->status;
+  int made = lua_checkstack(co, count);
+  co->status = status;
+  return made;
+}
+
 /* Links between frames are offsets or positions in bytecode, so frames can be copied from stack to
 ** stack.  The frame in which `to` waits is the topmost one; only its link to the caller is kept. */
 int lupa_graft_frames(lua_State *to, lua_State *from)
@@ -89,7 +98,7 @@ int lupa_graft_frames(lua_State *to, lua_State *from)
   if (to->status != LUA_YIELD || from->status != LUA_YIELD || to == from)
     return 0;
   /* A Lua function expects all the slots that its frame may have. */
-  if (!lua_checkstack(to, (int)count + LJ_MAX_SLOTS))
+  if (!lupa_make_room(to, (int)count + LJ_MAX_SLOTS))
     return 0;
   place = to->base - 1 - LJ_FR2;
   link = place[LJ_FR2];

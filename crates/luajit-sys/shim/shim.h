@@ -128,6 +128,9 @@ int lupa_next(lua_State *L, int index, uint32_t *position);
 ** yielded.  0 if one of them does not wait in a yield, or there is no stack left. */
 int lupa_graft_frames(lua_State *to, lua_State *from);
 
+/* As lua_checkstack(), for a coroutine that waits: it still does if there is no room. */
+int lupa_make_room(lua_State *co, int count);
+
 /* Ends a coroutine that does not run: no more of its code will. */
 void lupa_end_coroutine(lua_State *co);
 

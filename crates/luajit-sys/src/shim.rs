@@ -136,6 +136,8 @@ unsafe extern "C" {
     /// Puts the frames of a coroutine that waits in a yield in place of the topmost frame of another;
     /// 0 if one does not wait, or there is no stack left.
     pub fn lupa_graft_frames(to: *mut lua_State, from: *mut lua_State) -> c_int;
+    /// As `lua_checkstack`, for a coroutine that waits: it still does if there is no room.
+    pub fn lupa_make_room(co: *mut lua_State, count: c_int) -> c_int;
     /// Ends a coroutine that does not run: no more of its code will.
     pub fn lupa_end_coroutine(co: *mut lua_State);
     /// Whether the FFI library was opened, so that there may be values of its types.

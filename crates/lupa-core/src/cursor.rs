@@ -1,7 +1,7 @@
 //! Stepwise iteration over tables.
 
 use crate::error::Result;
-use crate::handle::{Handle, settled};
+use crate::handle::{Handle, no_table};
 use crate::reference::Reference;
 use crate::slot::Slot;
 
@@ -25,7 +25,8 @@ impl Cursor {
         read: impl for<'s> FnOnce(Slot<'s>, Slot<'s>) -> Result<R>,
     ) -> Result<Option<R>> {
         table.with(|stack, index| {
-            if !settled(stack, index, 0)?.next(&mut self.position) {
+            let table = stack.table(index).ok_or_else(no_table)?;
+            if !table.next(&mut self.position) {
                 return Ok(None);
             }
             read(Slot::new(stack, index + 1), Slot::new(stack, index + 2)).map(Some)

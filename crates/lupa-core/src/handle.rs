@@ -48,9 +48,9 @@ impl Handle {
         &self,
         f: impl for<'s> FnOnce(Stack<'s>, c_int) -> Result<R>,
     ) -> Result<R> {
-        self.runtime.shared().enter(|stack| {
+        self.runtime.shared().enter_at(|stack, top| {
             stack.push_slot(self.key);
-            f(stack, stack.top())
+            f(stack, top + 1)
         })
     }
 
@@ -185,7 +185,7 @@ pub(crate) fn settled(stack: Stack<'_>, index: c_int, pushed: c_int) -> Result<T
 
 /// A handle that its user has taken for one of a table.
 #[cold]
-fn no_table() -> Error {
+pub(crate) fn no_table() -> Error {
     Error::message("the value is no table")
 }
 

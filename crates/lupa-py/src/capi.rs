@@ -29,11 +29,15 @@ pub(crate) fn compares_by_identity(object: &Bound<'_, PyAny>) -> bool {
     }
 }
 
-/// Whether an object is one of bytes or of numbers beside each other, which may be many.
+/// Whether an object is one of bytes or of numbers beside each other, which may be many, of a type that is
+/// written in C: to ask for its size runs no Python code.
 #[inline]
-pub(crate) fn has_buffer(object: &Bound<'_, PyAny>) -> bool {
-    // SAFETY: the object is alive, and the GIL is held.
-    unsafe { ffi::PyObject_CheckBuffer(object.as_ptr()) != 0 }
+pub(crate) fn is_builtin_buffer(object: &Bound<'_, PyAny>) -> bool {
+    // SAFETY: the object is alive, and so is its type; the GIL is held.
+    unsafe {
+        ffi::PyObject_CheckBuffer(object.as_ptr()) != 0
+            && ffi::PyType_GetFlags(ffi::Py_TYPE(object.as_ptr())) & ffi::Py_TPFLAGS_HEAPTYPE == 0
+    }
 }
 
 /// Number of references to an object.

@@ -1,6 +1,6 @@
 //! Python objects in Lua.
 
-use crate::capi::{self, compares_by_identity, has_attribute, has_buffer};
+use crate::capi::{self, compares_by_identity, has_attribute, is_builtin_buffer};
 use crate::convert::{PyArg, to_python};
 use crate::errors::{Style, external, raise_in_lua, to_exception};
 use crate::gil::{Owned, Traits, with_gil};
@@ -17,7 +17,7 @@ use pyo3::exceptions::{PyBaseException, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyCFunction, PyDict, PyList, PyString, PyTuple, PyType};
+use pyo3::types::{PyByteArray, PyBytes, PyCFunction, PyDict, PyList, PyString, PyTuple, PyType};
 
 /// Indexing is item access, not attribute access.
 pub(crate) const AS_INDEX: u8 = 1;
@@ -77,7 +77,9 @@ fn weight(object: &Bound<'_, PyAny>) -> usize {
         dict.len() * 64
     } else if let Ok(tuple) = object.cast::<PyTuple>() {
         tuple.len() * 8
-    } else if has_buffer(object) {
+    } else if let Ok(bytes) = object.cast::<PyByteArray>() {
+        bytes.len()
+    } else if is_builtin_buffer(object) {
         let size = object.call_method0(intern!(object.py(), "__sizeof__"));
         size.and_then(|size| size.extract()).unwrap_or(0)
     } else {

@@ -192,8 +192,8 @@ impl<'s> Stack<'s> {
         /// No status of Lua's: nothing was run.
         const NO_ROOM: c_int = -1;
         let count = self.top() - arguments;
-        // SAFETY: the coroutine is alive and waits; lua_checkstack catches its own errors.
-        if unsafe { sys::lua_checkstack(thread, count.saturating_add(2)) } == 0 {
+        // SAFETY: the coroutine is alive and waits; the function catches its own errors.
+        if unsafe { sys::lupa_make_room(thread, count.saturating_add(2)) } == 0 {
             return Err(Error::StackOverflow(count as usize));
         }
         let status = self.shared.run(self.l, || {

@@ -99,16 +99,16 @@ impl Shared {
     /// Locks the state and runs `f` on its stack; pops whatever `f` leaves there.
     #[inline]
     pub(crate) fn enter<R>(&self, f: impl for<'s> FnOnce(Stack<'s>) -> Result<R>) -> Result<R> {
-        let held = self.lock.lock()?;
-        self.entered(&held, f)
+        self.enter_at(|stack, _| f(stack))
     }
 
+    /// As [`Shared::enter`]; `f` is told how many values are on the stack.
     #[inline]
-    fn entered<R>(
+    pub(crate) fn enter_at<R>(
         &self,
-        held: &Held<'_>,
-        f: impl for<'s> FnOnce(Stack<'s>) -> Result<R>,
+        f: impl for<'s> FnOnce(Stack<'s>, c_int) -> Result<R>,
     ) -> Result<R> {
+        let held = self.lock.lock()?;
         let l = self.current.get();
         // Without anchors the state is being closed, and finalizers run.
         if self.anchors.get().is_null() || l.is_null() {
@@ -119,11 +119,9 @@ impl Shared {
         }
         let stack = Stack::new(self, l);
         stack.reserve(RESERVED as usize)?;
-        let _frame = Frame {
-            stack,
-            top: stack.top(),
-        };
-        f(stack)
+        let top = stack.top();
+        let _frame = Frame { stack, top };
+        f(stack, top)
     }
 
     /// Takes the lock, waiting for other threads.
@@ -313,6 +311,7 @@ struct Frame<'a> {
 impl Drop for Frame<'_> {
     #[inline]
     fn drop(&mut self) {
-        self.stack.truncate(self.top);
+        debug_assert!(self.stack.top() >= self.top);
+        self.stack.set_top(self.top);
     }
 }

@@ -112,6 +112,13 @@ impl<'s> Stack<'s> {
         }
     }
 
+    /// Cuts the frame down to `top` values, which it has.
+    #[inline]
+    pub(super) fn set_top(self, top: c_int) {
+        // SAFETY: live and locked; the new top is not above the old one.
+        unsafe { sys::lua_settop(self.l, top) }
+    }
+
     /// Pops what lies above `index`, of which nothing may be borrowed any more.
     #[inline]
     pub(crate) fn pop_to(self, index: c_int) {
