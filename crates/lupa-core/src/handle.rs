@@ -190,11 +190,20 @@ pub(crate) fn no_table() -> Error {
 }
 
 impl Clone for Handle {
+    /// A handle of a closed runtime can be cloned, as it can be used: the clone gives `Error::Closed`, too.
+    ///
     /// # Panics
-    /// If the runtime is closed, or cannot be locked any more after a fork.
+    /// If there is no memory for another handle, or no room on Lua's stack.
     fn clone(&self) -> Self {
-        self.duplicate()
-            .expect("a handle can be cloned while its runtime lives")
+        match self.duplicate() {
+            Ok(handle) => handle,
+            // No slot will be used again, so it does no harm that this one is released twice.
+            Err(Error::Closed | Error::Forked) => Handle {
+                runtime: self.runtime.clone(),
+                key: self.key,
+            },
+            Err(error) => panic!("a handle cannot be cloned: {error}"),
+        }
     }
 }
 

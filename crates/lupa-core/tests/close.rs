@@ -41,6 +41,10 @@ fn handles_stay_and_say_that_it_is_closed() -> Result<()> {
     assert!(matches!(lua.memory_used(), Err(Error::Closed)));
     assert!(matches!(lua.set_memory_limit(Some(1)), Err(Error::Closed)));
     assert!(lua.try_lock().is_some());
+    // Breaks (panics) if a clone needs the value.
+    let clone = table.clone();
+    drop(table);
+    assert!(matches!(clone.len(), Err(Error::Closed)));
     Ok(())
 }
 
