@@ -57,7 +57,7 @@ BENCH_VENV := $(CURDIR)/.venv-bench-$(PYTHON_TAG)
 BENCH_PY := $(subst $(VENV),$(BENCH_VENV),$(PY))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python bench bench-rust bench-python lint docs clean compat programs test-debug faults stress test-allocations sanitize
+.PHONY: help demo test test-rust test-python bench bench-rust bench-python lint docs clean compat programs test-debug faults stress test-allocations sanitize fuzz fuzz-corpus
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -99,14 +99,50 @@ test-allocations: ## Let each allocation of each operation fail once (test-rust 
 # malloc, or the sanitizer would not see its blocks.
 SANITIZE := RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address LDFLAGS=-fsanitize=address \
 	CFLAGS='-fsanitize=address -fno-omit-frame-pointer -g -DLUAJIT_USE_SYSMALLOC'
-SANITIZE_TEST := test --package lupa-core --lib --tests --features fault-injection --target-dir target/sanitize \
-	--target $(shell rustc -vV | sed -n 's/^host: //p')
+SANITIZE_TEST = test --package lupa-core --lib --tests --features fault-injection --target-dir target/sanitize \
+	--target $(RUST_HOST)
+RUST_HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
 sanitize: ## Run the tests of lupa-core under AddressSanitizer and LeakSanitizer (Linux)
 	$(SANITIZE) ASAN_OPTIONS=detect_leaks=0 cargo $(SANITIZE_TEST) --no-run
 	$(SANITIZE) ASAN_OPTIONS=detect_stack_use_after_return=0 \
 	LSAN_OPTIONS=suppressions=$(CURDIR)/crates/lupa-core/tests/lsan.supp:print_suppressions=0 \
 	cargo $(SANITIZE_TEST) --no-fail-fast -- --skip making_a_runtime
+
+# FUZZ chooses targets: make fuzz FUZZ='api chunk' FUZZ_SECONDS=600
+FUZZ ?= api chunk convert
+FUZZ_SECONDS ?= 60
+# Options for libFuzzer: make fuzz FUZZ=api FUZZ_ARGS=-seed=1
+FUZZ_ARGS ?=
+FUZZ_BIN = target/fuzz/$(RUST_HOST)/release
+
+# As `sanitize`, with counters on the edges: of Rust code as cargo-fuzz sets them, of LuaJIT's by gcc's flag, which
+# fuzz/edges.c serves. LuaJIT's own program, which is built on the way and not used, goes without.
+FUZZ_BUILD = $(SANITIZE) ASAN_OPTIONS=detect_leaks=0 \
+	TARGET_CFLAGS=-fsanitize-coverage=trace-pc TARGET_LDFLAGS=-Wl,--unresolved-symbols=ignore-all \
+	RUSTFLAGS='--cfg fuzzing -Zsanitizer=address -Ccodegen-units=1 -Cpasses=sancov-module \
+		-Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
+		-Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares' \
+	cargo build --release --manifest-path fuzz/Cargo.toml --target-dir target/fuzz --target $(RUST_HOST)
+FUZZ_RUN := ASAN_OPTIONS=detect_stack_use_after_return=0:detect_leaks=0
+
+fuzz: ## Fuzz lupa-core for FUZZ_SECONDS a target (Linux on x86-64)
+	$(FUZZ_BUILD)
+	for target in $(FUZZ); do \
+		mkdir -p out/fuzz/$$target && \
+		$(FUZZ_RUN) $(FUZZ_BIN)/$$target -max_total_time=$(FUZZ_SECONDS) -timeout=10 -max_len=1000 -len_control=0 \
+			-print_final_stats=1 -artifact_prefix=out/fuzz/$$target- $(FUZZ_ARGS) out/fuzz/$$target fuzz/corpus/$$target || exit 1; \
+	done
+
+# The fewest inputs that reach the same code, of both the corpus and what `fuzz` has found.
+fuzz-corpus: ## Take what fuzzing has found into the corpus, and thin it out
+	$(FUZZ_BUILD)
+	for target in $(FUZZ); do \
+		rm -rf out/fuzz/merged && mkdir -p out/fuzz/merged out/fuzz/$$target && \
+		$(FUZZ_RUN) $(FUZZ_BIN)/$$target -set_cover_merge=1 -use_counters=0 -timeout=5 -max_len=600 out/fuzz/merged fuzz/corpus/$$target out/fuzz/$$target && \
+		find fuzz/corpus/$$target -type f ! -name 'crash-*' -delete && \
+		mv out/fuzz/merged/* fuzz/corpus/$$target || exit 1; \
+	done
 
 test-python: $(VENV)/.group-test ## Run the Python suites alone (PROFILE=release ASSERTIONS= tests what is shipped)
 	"$(BIN)/maturin" develop --quiet --profile $(PROFILE) $(EXT_TEST_FEATURES)
