@@ -208,3 +208,26 @@ fn values_of_another_runtime_are_refused() -> Result<()> {
     assert!(matches!(outcome, Err(Error::WrongRuntime)));
     Ok(())
 }
+
+#[test]
+fn a_sequence_has_the_keys_from_1_to_its_length_and_no_others() -> Result<()> {
+    let lua = Runtime::new()?;
+    for (code, expected) in [
+        ("{}", true),
+        ("{1, 2, 3}", true),
+        ("{[2] = 2, [1] = 1}", true),
+        ("{1, 2, n = 2}", false),
+        ("{1, nil, 3}", false),
+        ("{[0] = 0, 1}", false),
+        ("{[1.5] = 1}", false),
+        ("{[-1] = 1}", false),
+        // As many entries as its border says, but not those.
+        ("{nil, nil, 3, x = 1, y = 2}", false),
+        ("{nil, 2, x = 1}", false),
+        ("'text'", false),
+    ] {
+        let value: Reference = lua.load(format!("return {code}").as_str()).eval()?;
+        assert_eq!(value.with(|slot| slot.is_sequence())?, expected, "{code}");
+    }
+    Ok(())
+}
