@@ -37,9 +37,6 @@ ASSERTIONS ?= assertions
 RUST_TEST_FEATURES := $(if $(ASSERTIONS),--features lupa-core/assertions)
 EXT_TEST_FEATURES := $(if $(ASSERTIONS),--features assertions)
 
-# For tests that meet LuaJIT's own miscounting, which its assertions abort for.
-export LUPA_ASSERTIONS := $(ASSERTIONS)
-
 # The cargo profile of the extension that the Python suites test.
 PROFILE ?= dev
 

@@ -88,6 +88,9 @@ fn build_shim(include: &Path, private: &Path, msvc: bool) {
     let mut cc = cc::Build::new();
     cc.files(["shim/shim.c", "shim/internals.c"]);
     cc.include("shim").include(include).include(private);
+    if feature("ASSERTIONS") {
+        cc.define("LUA_USE_ASSERT", None);
+    }
     cc.warnings(true).extra_warnings(!msvc);
     if !msvc {
         // Lua errors pass through the shim's frames.

@@ -164,3 +164,51 @@ void lupa_before_memory_error(lua_State *L)
       L->top = L->base;
   }
 }
+
+/* -- Closing ------------------------------------------------------------------- */
+
+#ifdef LUA_USE_ASSERT
+
+/* After memory errors LuaJIT's count of memory may be off by some bytes (lj_func_newL_gc frees what it
+** has not finished with another size), and its assertions abort for that at the very end.  So
+** the count is put right when the last block, the main stack, is freed. */
+
+struct closing {
+  global_State *g;
+  lua_Alloc alloc;
+  void *data;
+};
+
+static void *closing_alloc(void *ud, void *block, size_t old, size_t new)
+{
+  struct closing *c = ud;
+  global_State *g = c->g;
+  lua_Alloc alloc = c->alloc;
+  void *data = c->data;
+  if (new == 0 && block == (void *)tvref(mainthread(g)->stack)) {
+    GCSize total = sizeof(GG_State);
+    if (mref(g->gc.lightudseg, uint32_t) == NULL && g->gc.total < total + 1000 && g->gc.total + 1000 > total)
+      g->gc.total = total;
+    g->allocf = alloc;
+    g->allocd = data;
+  }
+  return alloc(data, block, old, new);
+}
+
+void lupa_close(lua_State *L)
+{
+  struct closing c;
+  c.g = G(L);
+  c.alloc = lua_getallocf(L, &c.data);
+  lua_setallocf(L, closing_alloc, &c);
+  lua_close(L);
+}
+
+#else
+
+void lupa_close(lua_State *L)
+{
+  lua_close(L);
+}
+
+#endif

@@ -134,6 +134,10 @@ int lupa_make_room(lua_State *co, int count);
 /* Ends a coroutine that does not run: no more of its code will. */
 void lupa_end_coroutine(lua_State *co);
 
+/* lua_close(), for a main state with LuaJIT's own allocator; in builds with LuaJIT's assertions it forgives a small
+** error of LuaJIT's in its count of memory. */
+void lupa_close(lua_State *L);
+
 /* Whether the FFI library was opened, so that there may be values of its types. */
 int lupa_has_ctypes(lua_State *L);
 

@@ -140,6 +140,8 @@ unsafe extern "C" {
     pub fn lupa_make_room(co: *mut lua_State, count: c_int) -> c_int;
     /// Ends a coroutine that does not run: no more of its code will.
     pub fn lupa_end_coroutine(co: *mut lua_State);
+    /// `lua_close`, for a main state with LuaJIT's own allocator. Finalizers run, and errors in them stay inside.
+    pub fn lupa_close(L: *mut lua_State);
     /// Whether the FFI library was opened, so that there may be values of its types.
     pub fn lupa_has_ctypes(L: *mut lua_State) -> c_int;
     /// Puts the stack of the running state in order for the error that an allocator is about to cause by

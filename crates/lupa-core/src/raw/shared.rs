@@ -272,7 +272,7 @@ impl Shared {
         // last owner. LuaJIT demands its own allocator for closing.
         unsafe {
             self.memory.uninstall(l);
-            sys::lua_close(l);
+            sys::lupa_close(l);
         }
         self.current.set(std::ptr::null_mut());
     }
