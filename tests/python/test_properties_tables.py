@@ -207,7 +207,8 @@ class TableBesideDict(RuleBasedStateMachine):
     @rule(value=scalars)
     def append(self, value):
         place = len(self.table) + 1
-        assert place not in self.table
+        # Not `in`, to which a key `true` is 1.
+        assert self.table[place] is None
         self.table[place] = value
         self.remember(place, value)
 

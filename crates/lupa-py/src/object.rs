@@ -92,6 +92,7 @@ fn weight(object: &Bound<'_, PyAny>) -> usize {
 fn is_comparable(object: &Bound<'_, PyAny>) -> bool {
     // The types named here are equal to their like only, and they are what Lua gets most.
     !(compares_by_identity(object)
+        || object.is_none()
         || is_method(object)
         || object.is_exact_instance_of::<PyCFunction>()
         || object.is_exact_instance_of::<PyList>()

@@ -6,10 +6,6 @@ use crate::settings::Settings;
 use lupa_core::{Chunk, ChunkMode, Libs, Runtime};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use std::ffi::CStr;
-
-/// The name of chunks that were given none.
-const CHUNK_NAME: &CStr = c"<python>";
 
 pub(crate) fn callable(value: Option<Bound<'_, PyAny>>, name: &str) -> PyResult<Option<Py<PyAny>>> {
     match value {
@@ -107,7 +103,7 @@ impl<'a> Code<'a> {
         let chunk = runtime.load(&*self.text).mode(self.mode);
         match &self.name {
             Some(name) => chunk.name(name),
-            None => chunk.c_name(CHUNK_NAME),
+            None => chunk.c_name(c"<python>"),
         }
     }
 }
