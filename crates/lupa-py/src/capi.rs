@@ -216,10 +216,18 @@ fn answer<'py>(
     match result {
         Ok(value) => value.into_ptr(),
         Err(error) => {
+            drop_deferred();
             error.restore(py);
             std::ptr::null_mut()
         }
     }
+}
+
+/// Has PyO3 drop what it has deferred, exceptions for instance, because nothing counts as attached here.
+#[cold]
+pub(crate) fn drop_deferred() {
+    // There is nothing to do when the interpreter is about to end.
+    let _ = Python::try_attach(|_| ());
 }
 
 /// `tp_getattro` of `T` and of classes that extend it.

@@ -204,7 +204,11 @@ pub(crate) fn callback(
         let cx = Context::new(py, &runtime, settings, Some(&owner));
         let result = match f(&cx, call) {
             Ok(()) => Ok(()),
-            Err(error) => Err(raise_in_lua(&cx, call, error)),
+            Err(error) => {
+                let raised = raise_in_lua(&cx, call, error);
+                capi::drop_deferred();
+                Err(raised)
+            }
         };
         cx.settings.held.drop_parked(py);
         result
