@@ -19,7 +19,6 @@ pub(crate) struct Handle {
 impl Handle {
     #[inline]
     pub(crate) fn new(stack: Stack<'_>, index: c_int) -> Result<Self> {
-        stack.reserve(2)?;
         let key = stack.anchor(index)?;
         Ok(Handle {
             runtime: Runtime::clone(&Runtime::borrowed(stack.shared())),

@@ -340,8 +340,8 @@ impl<T> BackReference<T> {
 /// nothing to lock.
 pub(crate) struct GilCell<T>(Cell<T>);
 
-// SAFETY: all access takes a token that proves that the thread has the GIL, and CPython without a GIL is refused
-// (`gil_used`).
+// SAFETY: all access takes a token that proves that the thread has the GIL, which a CPython that can do without turns on
+// for this module (`gil_used`).
 unsafe impl<T: Send> Sync for GilCell<T> {}
 
 impl<T> GilCell<T> {

@@ -156,16 +156,12 @@ impl<'s> Stack<'s> {
     /// Pushes a coroutine of the function that raises errors in coroutines, which waits for one.
     fn push_thrower(self) -> Result<*mut sys::lua_State> {
         self.push_slot(slots::THROWER);
-        let function = self.top();
-        if self.kind(function) == Kind::Function {
-            self.push_coroutine(function);
-            let index = self.top();
-            if self.resume(index, index)? {
-                self.pop_to(index);
-                return self.thread(index);
-            }
-        }
-        Err(Error::message("the Lua registry was changed"))
+        self.push_coroutine(self.top());
+        let index = self.top();
+        let yielded = self.resume(index, index)?;
+        debug_assert!(yielded);
+        self.pop_to(index);
+        self.thread(index)
     }
 
     /// Ends a coroutine that does not run, and lets go of what an error has left on its stack.

@@ -29,7 +29,7 @@ use std::time::Duration;
 pub(crate) struct Stop {
     /// Depth of the run in which the innermost pending error was raised; 0 for none.
     raised_at: Cell<u32>,
-    /// All pending errors, one a run at most: its depth and the registry slot of the value.
+    /// All pending errors, one a run at most: its depth and the slot of the value.
     pending: RefCell<Vec<(u32, SlotKey)>>,
     /// The hook was set, and is unless Lua code has replaced it.
     armed: AtomicBool,

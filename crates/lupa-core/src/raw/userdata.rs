@@ -7,7 +7,7 @@
 
 use super::shared::Shared;
 use super::slots::{self, SlotKey};
-use super::stack::{Kind, Stack};
+use super::stack::Stack;
 use super::sys;
 use crate::error::Result;
 use crate::host::{Call, HostObject, Operation};
@@ -258,17 +258,11 @@ impl<'s> Stack<'s> {
         }
     }
 
-    /// Pops the metatable and sets it on the userdata below. Without a table there, the
-    /// registry was tampered with: the object is left bare and is never finalized.
+    /// Pops the metatable, which came from a slot, and sets it on the userdata below.
     #[inline]
     fn set_userdata_metatable(self) {
-        let top = self.top();
-        if self.kind(top) == Kind::Table {
-            // SAFETY: live and locked; for a userdata this cannot raise.
-            unsafe { sys::lua_setmetatable(self.l, top - 1) };
-        } else {
-            self.truncate(top - 1);
-        }
+        // SAFETY: live and locked; a table lies above a userdata, for which this cannot raise.
+        unsafe { sys::lua_setmetatable(self.l, -2) };
     }
 
     /// Pushes the userdata of the object with this identity, made by `make` if there is
@@ -282,10 +276,7 @@ impl<'s> Stack<'s> {
     ) -> Result<()> {
         self.push_slot(slots::IDENTITY);
         let base = self.top();
-        let Some(table) = self.table(base) else {
-            self.truncate(base - 1);
-            return self.push_host(make());
-        };
+        let table = self.table(base).expect("the identity table is one");
         // Addresses fit into a double: they have 47 bits at most on 64-bit LuaJIT.
         self.push_number(identity as f64);
         table.raw_get();
@@ -334,7 +325,7 @@ impl<'s> Stack<'s> {
         payload
     }
 
-    /// The registry slot of `T`'s metatable, made at first need.
+    /// The slot of `T`'s metatable, made at first need.
     #[inline]
     fn metatable_of<T: HostObject>(self) -> Result<SlotKey> {
         let id = TypeId::of::<T>();
