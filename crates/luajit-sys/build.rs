@@ -4,11 +4,25 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio, exit};
 use std::{env, fs, io};
 
+macro_rules! offsets {
+    ($($name:ident = $value:literal,)*) => {
+        /// What `src/inline.rs` takes for granted, for the shim to check.
+        const OFFSETS: &[(&str, &str)] = &[$((stringify!($name), stringify!($value))),*];
+    };
+}
+include!("src/offsets.rs");
+
 /// Symbols of the C API, as patterns for a linker's version script.
 const EXPORTS: &str = "lua_*; luaL_*; luaopen_*; luaJIT_*;";
 
 fn main() -> io::Result<()> {
-    for path in ["build.rs", "shim/shim.c", "shim/internals.c", "shim/shim.h"] {
+    for path in [
+        "build.rs",
+        "src/offsets.rs",
+        "shim/shim.c",
+        "shim/internals.c",
+        "shim/shim.h",
+    ] {
         println!("cargo::rerun-if-changed={path}");
     }
     // What luajit-src and its make read; cc names CC, CFLAGS and their like itself.
@@ -90,6 +104,9 @@ fn build_shim(include: &Path, private: &Path, msvc: bool) {
     cc.include("shim").include(include).include(private);
     if feature("ASSERTIONS") {
         cc.define("LUA_USE_ASSERT", None);
+    }
+    for (name, value) in OFFSETS {
+        cc.define(&format!("LUPA_{name}"), *value);
     }
     cc.warnings(true).extra_warnings(!msvc);
     if !msvc {

@@ -12,34 +12,44 @@
 #include "lj_jit.h"
 #include "lj_dispatch.h"
 
+/* -- Layout ------------------------------------------------------------------ */
+
+/* The numbers of src/offsets.rs, by which Rust code finds its way in these structures. */
+#define CHECK(name, value) _Static_assert(LUPA_##name == (value), "src/offsets.rs: " #name)
+
+CHECK(STATE_BASE, offsetof(lua_State, base));
+CHECK(STATE_TOP, offsetof(lua_State, top));
+CHECK(STATE_MAXSTACK, offsetof(lua_State, maxstack));
+CHECK(STRING_LENGTH, offsetof(GCstr, len));
+CHECK(STRING_DATA, sizeof(GCstr));
+CHECK(OBJECT_MARKED, offsetof(GChead, marked));
+CHECK(MARKED_BLACK, LJ_GC_BLACK);
+CHECK(TABLE_ARRAY, offsetof(GCtab, array));
+CHECK(TABLE_METATABLE, offsetof(GCtab, metatable));
+CHECK(TABLE_ASIZE, offsetof(GCtab, asize));
+CHECK(USERDATA_LENGTH, offsetof(GCudata, len));
+CHECK(USERDATA_METATABLE, offsetof(GCudata, metatable));
+CHECK(USERDATA_DATA, sizeof(GCudata));
+CHECK(FUNCTION_UPVALUES, offsetof(GCfuncC, nupvalues));
+CHECK(FUNCTION_UPVALUE, offsetof(GCfuncC, upvalue));
+CHECK(MOST_SLOTS, LUAI_MAXCSTACK);
+
+/* How a slot is read: tags of 17 bits above 47, the function two slots below the base. */
+_Static_assert(LJ_GC64 && LJ_FR2 && sizeof(TValue) == 8 && LJ_GCVMASK == ((uint64_t)1 << 47) - 1,
+               "src/inline.rs");
+_Static_assert(LJ_TNIL == ~0u && LJ_TFALSE == ~1u && LJ_TTRUE == ~2u && LJ_TLIGHTUD == ~3u && LJ_TSTR == ~4u
+               && LJ_TTHREAD == ~6u && LJ_TFUNC == ~8u && LJ_TCDATA == ~10u && LJ_TTAB == ~11u
+               && LJ_TUDATA == ~12u && LJ_TISNUM == ~13u, "src/inline.rs");
+
 /* -- Anchors ---------------------------------------------------------------- */
 
-struct lupa_Anchors { GCtab table; };
-
-lupa_Anchors *lupa_new_anchors(lua_State *L, int size)
+void lupa_set_anchor(lua_State *L, void *table, int key, int index)
 {
-  lua_createtable(L, size, 0);
-  return (lupa_Anchors *)tabV(L->top - 1);
-}
-
-void lupa_push_anchor(lua_State *L, lupa_Anchors *anchors, int key)
-{
-  copyTV(L, L->top, arrayslot(&anchors->table, key));
-  L->top++;
-}
-
-void lupa_set_anchor(lua_State *L, lupa_Anchors *anchors, int key, int index)
-{
-  GCtab *t = &anchors->table;
+  GCtab *t = table;
   if ((MSize)key >= t->asize)
     lj_tab_reasize(L, t, 2 * t->asize);
   copyTV(L, arrayslot(t, key), L->base + index - 1);
   lj_gc_anybarriert(L, t);
-}
-
-void lupa_clear_anchor(lupa_Anchors *anchors, int key)
-{
-  setnilV(arrayslot(&anchors->table, key));
 }
 
 /* -- Tables ------------------------------------------------------------------ */

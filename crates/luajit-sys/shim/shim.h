@@ -99,23 +99,11 @@ typedef struct lupa_Chunk {
 ** and finalizers would find it there, and the function to pass it to again later. */
 lupa_Chunk *lupa_set_chunk(lupa_Chunk *chunk);
 
-/* Lua values that the host holds, by keys from 1: a table that only the first slot of the main
-** state's stack refers to, where no Lua code can reach it. */
-typedef struct lupa_Anchors lupa_Anchors;
-
-/* Makes the anchors of a new state, of which this must be the first value.  They may be used until
-** lua_close(), which takes the slot for itself.  Unprotected, raises when memory is short. */
-lupa_Anchors *lupa_new_anchors(lua_State *L, int size);
-
-/* Pushes the value of a key that was set; one slot of the stack must be reserved. */
-void lupa_push_anchor(lua_State *L, lupa_Anchors *anchors, int key);
-
-/* Sets a key to the value at a positive index.  The first key beyond the size doubles it, which may
-** raise when memory is short; no key may be skipped. */
-void lupa_set_anchor(lua_State *L, lupa_Anchors *anchors, int key, int index);
-
-/* Lets go of the value of a key that was set. */
-void lupa_clear_anchor(lupa_Anchors *anchors, int key);
+/* Lua values that the host holds, its anchors, are in the array part of a table, which only the first slot of
+** the main state's stack refers to: no Lua code can reach it there.  lua_close() takes the slot for itself.
+** Sets a key of that table, given by its address, to the value at a positive index.  The first key beyond
+** the size doubles it, which may raise when memory is short; no key may be skipped. */
+void lupa_set_anchor(lua_State *L, void *table, int key, int index);
 
 /* Pushes key and value of the first entry at or after a position of the table at a positive index, and
 ** sets the position to the one after it; 0, and nothing pushed, if there is none.  Positions start at 0, and two

@@ -11,6 +11,7 @@
 //! - The API declared by hand, one module a header: [`lua`], [`lauxlib`], [`lualib`],
 //!   [`luajit`], macros included. A test compares them with the headers that were built.
 //! - [`shim`]: C code that keeps Lua errors out of Rust frames.
+//! - [`inline`]: what is done most often on a stack, without calls.
 //! - [`JIT_MODULES`]: LuaJIT's own Lua modules (`jit.p`, `jit.dump` and so on).
 //!
 //! # Features
@@ -53,6 +54,7 @@
 //! each followed by `;` as in a linker's version script.
 #![allow(non_camel_case_types, non_snake_case)]
 
+pub mod inline;
 mod jit_modules;
 pub mod lauxlib;
 pub mod lua;

@@ -107,18 +107,7 @@ pub struct LupaChunk {
     pub status: c_int,
 }
 
-/// Lua values that the host holds, by keys from 1; see `shim.h`.
-#[repr(C)]
-#[derive(Debug)]
-pub struct LupaAnchors {
-    opaque: [u8; 0],
-}
-
 unsafe extern "C" {
-    /// Pushes the value of a key that was set; one slot of the stack must be reserved.
-    pub fn lupa_push_anchor(L: *mut lua_State, anchors: *mut LupaAnchors, key: c_int);
-    /// Lets go of the value of a key that was set.
-    pub fn lupa_clear_anchor(anchors: *mut LupaAnchors, key: c_int);
     /// Sets the process-wide Rust entries. Call it before the first runtime is made.
     pub fn lupa_set_entries(
         dispatch: LupaDispatch,
@@ -153,11 +142,9 @@ unsafe extern "C" {
 
 // These raise when memory is short.
 unsafe extern "C-unwind" {
-    /// Makes the anchors of a new state, of which this must be the first value; they may be
-    /// used until `lua_close`.
-    pub fn lupa_new_anchors(L: *mut lua_State, size: c_int) -> *mut LupaAnchors;
-    /// Sets a key to the value at a positive index; no key may be skipped.
-    pub fn lupa_set_anchor(L: *mut lua_State, anchors: *mut LupaAnchors, key: c_int, index: c_int);
+    /// Sets an integer key of a table, by its address, to the value at a positive index. The first key beyond the
+    /// array part doubles that; no key may be skipped.
+    pub fn lupa_set_anchor(L: *mut lua_State, table: *mut u8, key: c_int, index: c_int);
 }
 
 // Each of these runs Lua or raises: only LuaJIT itself may call them.

@@ -47,11 +47,7 @@ impl<'s> Slot<'s> {
     /// What the slot holds.
     #[inline]
     pub fn kind(self) -> Kind {
-        if self.index == c_int::MAX {
-            Kind::None
-        } else {
-            self.stack.kind(self.index)
-        }
+        self.stack.kind(self.index)
     }
 
     /// Whether it is nil, or no value at all.
@@ -63,13 +59,6 @@ impl<'s> Slot<'s> {
     /// The number, if it is one. Strings are not converted.
     #[inline]
     pub fn number(self) -> Option<f64> {
-        (self.kind() == Kind::Number).then(|| self.stack.number(self.index))
-    }
-
-    /// The number of a slot whose kind is known to be [`Kind::Number`]; of another, what
-    /// Lua's coercion gives, or 0.
-    #[inline]
-    pub fn number_unchecked_kind(self) -> f64 {
         self.stack.number(self.index)
     }
 
@@ -84,33 +73,25 @@ impl<'s> Slot<'s> {
     /// The boolean, if it is one.
     #[inline]
     pub fn boolean(self) -> Option<bool> {
-        (self.kind() == Kind::Boolean).then(|| self.stack.boolean(self.index))
+        (self.kind() == Kind::Boolean).then(|| self.truthy())
     }
 
     /// Whether Lua takes the value for true: all but nil and false.
     #[inline]
     pub fn truthy(self) -> bool {
-        self.kind() != Kind::None && self.stack.boolean(self.index)
+        self.stack.boolean(self.index)
     }
 
     /// The bytes, if it is a string. Numbers are not converted.
     #[inline]
     pub fn bytes(self) -> Option<&'s [u8]> {
-        if self.kind() == Kind::None {
-            None
-        } else {
-            self.stack.bytes(self.index)
-        }
+        self.stack.bytes(self.index)
     }
 
     /// The host object, if it is one of type `T`.
     #[inline]
     pub fn object<T: HostObject>(self) -> Option<HostRef<'s, T>> {
-        if self.kind() == Kind::None {
-            None
-        } else {
-            self.stack.host_object(self.index)
-        }
+        self.stack.host_object(self.index)
     }
 
     /// What is inside a host function made of a `T`, see [`Pusher::function`]. Takes a stack slot.

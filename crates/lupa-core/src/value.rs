@@ -80,7 +80,7 @@ impl Slot<'_> {
         Ok(match self.kind() {
             Kind::None | Kind::Nil => Value::Nil,
             Kind::Boolean => Value::Boolean(self.truthy()),
-            Kind::Number => Value::Number(self.number_unchecked_kind()),
+            Kind::Number => Value::Number(self.number().unwrap_or_default()),
             Kind::String => Value::String(LuaString(self.handle()?)),
             Kind::Table => Value::Table(Table(self.handle()?)),
             Kind::Function => Value::Function(Function(self.handle()?)),

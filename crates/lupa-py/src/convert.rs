@@ -167,7 +167,7 @@ pub(crate) fn to_python<'py>(cx: &Context<'_, 'py>, slot: Slot<'_>) -> PyResult<
     Ok(match slot.kind() {
         Kind::None | Kind::Nil => py.None().into_bound(py),
         Kind::Boolean => PyBool::new(py, slot.truthy()).to_owned().into_any(),
-        Kind::Number => number(py, slot.number_unchecked_kind()),
+        Kind::Number => number(py, slot.number().unwrap_or_default()),
         Kind::String => text(cx, slot.bytes().unwrap_or_default())?,
         Kind::Table => wrappers::new_table(cx, slot)?,
         Kind::Function => match python_object(py, slot) {

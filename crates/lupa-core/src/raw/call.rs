@@ -211,7 +211,7 @@ impl<'s> Stack<'s> {
         self.push_slot(slots::LEN);
         self.push_copy(index);
         self.call(call, 1)?;
-        Ok(self.number(call.first()))
+        Ok(self.number(call.first()).unwrap_or_default())
     }
 }
 
@@ -244,7 +244,7 @@ impl Shared {
     /// watchdog know, and sets a pending stop of an outer run aside meanwhile.
     #[inline]
     pub(super) fn run(&self, l: *mut sys::lua_State, run: impl FnOnce() -> c_int) -> Result<c_int> {
-        let record = watch::record();
+        let record = self.lock.owner();
         if native_stack_is_short(record) {
             return Err(Error::RecursionLimit);
         }

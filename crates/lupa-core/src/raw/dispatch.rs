@@ -4,7 +4,7 @@ use super::call;
 use super::shared::Shared;
 use super::stack::Stack;
 use super::stop;
-use super::sys;
+use super::sys::{self, inline, inline::TValue};
 use super::userdata::{self, Borrow, Header};
 use crate::error::{Error, Panic};
 use crate::host::{Call, HostObject, Operation};
@@ -34,12 +34,13 @@ unsafe extern "C" fn dispatch(l: *mut sys::lua_State, event: c_int) -> c_int {
     // SAFETY: LuaJIT called the trampoline, so `l` is live, this thread has its lock, and
     // LUA_MINSTACK slots are free.
     let (arguments, header) = unsafe {
-        let arguments = sys::lua_gettop(l);
+        let arguments = inline::top(l);
         if event == sys::LUPA_FUNCTION {
             // On the stack the payload stays alive even if the debug library takes the
             // upvalue away meanwhile.
-            sys::lua_pushvalue(l, sys::lua_upvalueindex(1));
-            (arguments, header_at(l, arguments + 1))
+            let payload = inline::upvalue(l, 1).unwrap_or(TValue::NIL);
+            inline::push(l, payload);
+            (arguments, userdata::verify(payload))
         } else if (sys::LUPA_EQ..=sys::LUPA_CONCAT).contains(&event) {
             // The object may be either operand, and the other one of another type, which
             // does not offer the operation.
@@ -86,16 +87,8 @@ unsafe extern "C" fn dispatch(l: *mut sys::lua_State, event: c_int) -> c_int {
 /// `l` is live and this thread has its lock.
 #[inline]
 unsafe fn header_at(l: *mut sys::lua_State, index: c_int) -> Option<*mut Header> {
-    // SAFETY: by the caller; the type is asked before the block and its size.
-    unsafe {
-        if sys::lua_type(l, index) != sys::LUA_TUSERDATA {
-            return None;
-        }
-        userdata::verify(
-            sys::lua_touserdata(l, index).cast(),
-            sys::lua_objlen(l, index),
-        )
-    }
+    // SAFETY: by the caller; the slot keeps the value.
+    unsafe { userdata::verify(inline::slot(l, index)?) }
 }
 
 /// The header of the host object in a slot, if its type serves an event.

@@ -2,7 +2,7 @@
 
 use super::slots;
 use super::stack::Stack;
-use super::sys;
+use super::sys::{self, inline};
 use crate::error::{Error, Result};
 use std::ffi::c_int;
 use std::sync::OnceLock;
@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 ///
 /// # Safety
 /// `l` is a new state that nobody else uses, with nothing on its stack.
-pub(super) unsafe fn prepare_anchors(l: *mut sys::lua_State) -> *mut sys::LupaAnchors {
+pub(super) unsafe fn prepare_anchors(l: *mut sys::lua_State) -> inline::Table {
     let helpers: [(slots::SlotKey, sys::lua_CFunction); 8] = [
         (slots::HANDLER, sys::lupa_message_handler),
         (slots::INDEX, sys::lupa_p_index),
@@ -25,9 +25,11 @@ pub(super) unsafe fn prepare_anchors(l: *mut sys::lua_State) -> *mut sys::LupaAn
     // SAFETY: a new state has room for these few values, and no memory limit yet. The anchors are at
     // index 1, what is stored at 2.
     unsafe {
-        let anchors = sys::lupa_new_anchors(l, slots::ROOM);
+        sys::lua_createtable(l, slots::ROOM, 0);
+        let anchors = inline::slot(l, 1).and_then(inline::TValue::table);
+        let anchors = anchors.expect("a new table");
         let keep = |key| {
-            sys::lupa_set_anchor(l, anchors, key, 2);
+            sys::lupa_set_anchor(l, anchors.address(), key, 2);
             sys::lua_settop(l, 1);
         };
         for (key, function) in helpers {

@@ -1,11 +1,12 @@
 //! The re-entrant lock of a runtime.
 
+use super::watch::{self, Record};
 use crate::error::{Error, Result};
 use parking_lot::RawMutex;
 use parking_lot::lock_api::RawMutex as _;
 use std::cell::Cell;
 use std::marker::PhantomData;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 /// Number of forks this process descends from since the first runtime was made.
 static FORKS: AtomicU32 = AtomicU32::new(0);
@@ -15,7 +16,7 @@ fn count_forks() {
     use std::sync::Once;
     extern "C" fn in_child() {
         FORKS.fetch_add(1, Ordering::Relaxed);
-        super::watch::after_fork();
+        watch::after_fork();
     }
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -28,18 +29,12 @@ fn count_forks() {
 #[cfg(not(unix))]
 fn count_forks() {}
 
-/// A number that tells this thread from all others that are alive.
-#[inline]
-fn this_thread() -> usize {
-    std::ptr::from_ref(super::watch::record()).addr()
-}
-
 /// Re-entrant mutex that knows when its owner was lost in a fork.
 pub(crate) struct Lock {
     mutex: RawMutex,
-    /// The owning thread, by the address of its record; 0 for none. Only the owner itself ever reads its
-    /// own number here.
-    owner: AtomicUsize,
+    /// The record of the owning thread, which tells it from all others that are alive; null for none. Only the
+    /// owner itself ever reads its own record here.
+    owner: AtomicPtr<Record>,
     /// As wide as memory: guards that are forgotten cannot make it wrap.
     depth: Cell<usize>,
     /// `FORKS` when the lock was taken.
@@ -54,7 +49,7 @@ impl Lock {
         count_forks();
         Lock {
             mutex: RawMutex::INIT,
-            owner: AtomicUsize::new(0),
+            owner: AtomicPtr::new(std::ptr::null_mut()),
             depth: Cell::new(0),
             generation: AtomicU32::new(0),
         }
@@ -72,8 +67,8 @@ impl Lock {
     /// Takes the lock if that needs no waiting.
     #[inline]
     pub(crate) fn try_lock(&self) -> Option<Held<'_>> {
-        let me = this_thread();
-        if self.owner.load(Ordering::Relaxed) == me {
+        let me = watch::record();
+        if std::ptr::eq(self.owner.load(Ordering::Relaxed), me) {
             self.depth.set(self.depth.get() + 1);
         } else if self.mutex.try_lock() {
             self.taken(me);
@@ -86,9 +81,17 @@ impl Lock {
         })
     }
 
+    /// The record of this thread, which owns the lock.
     #[inline]
-    fn taken(&self, me: usize) {
-        self.owner.store(me, Ordering::Relaxed);
+    pub(super) fn owner(&self) -> &'static Record {
+        // SAFETY: what is stored here came from a reference to a record, and records are never freed.
+        unsafe { self.owner.load(Ordering::Relaxed).as_ref() }.unwrap_or_else(|| watch::record())
+    }
+
+    #[inline]
+    fn taken(&self, me: &'static Record) {
+        let owner = std::ptr::from_ref(me).cast_mut();
+        self.owner.store(owner, Ordering::Relaxed);
         self.generation
             .store(FORKS.load(Ordering::Relaxed), Ordering::Relaxed);
         self.depth.set(1);
@@ -108,7 +111,7 @@ impl Lock {
             std::thread::sleep(std::time::Duration::from_micros(100));
         }
         self.mutex.lock();
-        self.taken(this_thread());
+        self.taken(watch::record());
         Ok(Held {
             lock: self,
             not_send: PhantomData,
@@ -136,7 +139,7 @@ impl Drop for Held<'_> {
         let depth = self.lock.depth.get() - 1;
         self.lock.depth.set(depth);
         if depth == 0 {
-            self.lock.owner.store(0, Ordering::Relaxed);
+            self.lock.owner.store(std::ptr::null_mut(), Ordering::Relaxed);
             // SAFETY: this thread took the mutex and gives it back exactly once, here.
             unsafe { self.lock.mutex.unlock() };
         }

@@ -5,7 +5,7 @@ use super::memory::Memory;
 use super::slots::{self, SlotKey, Slots};
 use super::stack::Stack;
 use super::stop::{Interruption, Stop};
-use super::sys;
+use super::sys::{self, inline, inline::TValue};
 use crate::error::{Error, Result};
 use crate::filter::AttributeFilter;
 use crate::usertype::MemberName;
@@ -21,14 +21,14 @@ const RESERVED: c_int = 16;
 
 /// A Lua state, its lock, and what belongs to both.
 pub(crate) struct Shared {
-    lock: Lock,
+    pub(super) lock: Lock,
     /// The state that runs: the main one, or the coroutine a host function was
     /// called from. Null once closed.
     pub(super) current: Cell<*mut sys::lua_State>,
     /// The main state; null once closed. Atomic, since it may be read without the lock.
     main: AtomicPtr<sys::lua_State>,
-    /// What handles hold; null once the state is being closed.
-    anchors: Cell<*mut sys::LupaAnchors>,
+    /// The table of what handles hold; none once the state is being closed.
+    anchors: Cell<Option<inline::Table>>,
     pub(super) memory: Memory,
     pub(super) slots: Slots,
     /// Metatable of each type of host object.
@@ -68,7 +68,7 @@ impl Shared {
             lock: Lock::new(),
             current: Cell::new(l),
             main: AtomicPtr::new(l),
-            anchors: Cell::new(std::ptr::null_mut()),
+            anchors: Cell::new(None),
             memory: Memory::new(),
             slots: Slots::new(),
             metatables: RefCell::new(Vec::new()),
@@ -83,7 +83,7 @@ impl Shared {
         // SAFETY: the state is ours alone so far; the Arc keeps `shared` in place.
         unsafe {
             shared.memory.install(l)?;
-            shared.anchors.set(super::library::prepare_anchors(l));
+            shared.anchors.set(Some(super::library::prepare_anchors(l)));
         }
         shared.enter(|stack| {
             super::dispatch::prepare(stack)?;
@@ -111,7 +111,7 @@ impl Shared {
         let held = self.lock.lock()?;
         let l = self.current.get();
         // Without anchors the state is being closed, and finalizers run.
-        if self.anchors.get().is_null() || l.is_null() {
+        if self.anchors.get().is_none() || l.is_null() {
             return Err(Error::Closed);
         }
         if held.is_outermost() && self.slots.has_pending() {
@@ -189,18 +189,21 @@ impl Shared {
     /// Lets go of what a slot holds. Only with the lock held.
     #[inline]
     pub(super) fn clear(&self, key: SlotKey) {
-        let anchors = self.anchors.get();
-        if !anchors.is_null() {
-            // SAFETY: the state is live and not being closed, so the anchors are there; the key
-            // is in use.
-            unsafe { sys::lupa_clear_anchor(anchors, key) };
+        if let Some(anchors) = self.anchors.get() {
+            // SAFETY: the state is live and not being closed, so the anchors are there, with a slot
+            // for every key in use. To let go of a value is nothing that the collector has to be told.
+            unsafe {
+                if let Some(slot) = anchors.array_slot(key) {
+                    *slot = TValue::NIL;
+                }
+            }
         }
     }
 
-    /// The anchors. Only with the lock held.
+    /// The anchors. Only with the lock held, before the state is closed.
     #[inline]
-    pub(super) fn anchors(&self) -> *mut sys::LupaAnchors {
-        self.anchors.get()
+    pub(super) fn anchors(&self) -> inline::Table {
+        self.anchors.get().expect("a state that is entered has anchors")
     }
 
     #[cold]
@@ -267,7 +270,7 @@ impl Shared {
         self.memory.enforce(false);
         self.memory.set_limit(usize::MAX);
         // lua_close overwrites the slot that keeps them.
-        self.anchors.set(std::ptr::null_mut());
+        self.anchors.set(None);
         // SAFETY: nobody else can use the state: the lock is held or this is the
         // last owner. LuaJIT demands its own allocator for closing.
         unsafe {

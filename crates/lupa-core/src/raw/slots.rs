@@ -1,6 +1,6 @@
 //! Slots: where Lua values live that Rust holds.
 //!
-//! Slots are keys of a table of anchors (`lupa_Anchors` in the shim), which Lua code cannot reach, not even
+//! Slots are keys of a table of anchors (see `lupa_set_anchor` in the shim), which Lua code cannot reach, not even
 //! with the debug library. A released slot goes on a free list; one that is
 //! released while another thread runs the state waits on a pending list.
 

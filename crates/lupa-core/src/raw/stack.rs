@@ -2,7 +2,7 @@
 
 use super::shared::Shared;
 use super::slots::SlotKey;
-use super::sys;
+use super::sys::{self, inline, inline::TValue};
 use crate::error::{Error, Result};
 use std::ffi::{c_int, c_void};
 
@@ -63,7 +63,7 @@ impl Kind {
             sys::LUA_TFUNCTION => Kind::Function,
             sys::LUA_TUSERDATA => Kind::UserData,
             sys::LUA_TTHREAD => Kind::Thread,
-            10 => Kind::CData,
+            inline::LUA_TCDATA => Kind::CData,
             _ => Kind::None,
         }
     }
@@ -100,15 +100,14 @@ impl<'s> Stack<'s> {
     #[inline]
     pub(crate) fn top(self) -> c_int {
         // SAFETY: live and locked.
-        unsafe { sys::lua_gettop(self.l) }
+        unsafe { inline::top(self.l) }
     }
 
     /// Cuts the frame down to `top` values; does nothing if it has fewer.
     #[inline]
     pub(super) fn truncate(self, top: c_int) {
         if top < self.top() {
-            // SAFETY: live and locked; the new top is not above the old one.
-            unsafe { sys::lua_settop(self.l, top) }
+            self.set_top(top);
         }
     }
 
@@ -116,7 +115,7 @@ impl<'s> Stack<'s> {
     #[inline]
     pub(super) fn set_top(self, top: c_int) {
         // SAFETY: live and locked; the new top is not above the old one.
-        unsafe { sys::lua_settop(self.l, top) }
+        unsafe { inline::lower_top(self.l, top) }
     }
 
     /// Pops what lies above `index`, of which nothing may be borrowed any more.
@@ -130,7 +129,16 @@ impl<'s> Stack<'s> {
     pub(crate) fn reserve(self, count: usize) -> Result<()> {
         // One more than asked for: a push into the very last slot grows the stack at once,
         // and that can raise.
-        let wanted = c_int::try_from(count + 1).unwrap_or(c_int::MAX);
+        // SAFETY: live and locked.
+        if unsafe { inline::has_room(self.l, count.saturating_add(1)) } {
+            return Ok(());
+        }
+        self.make_room(count)
+    }
+
+    #[cold]
+    fn make_room(self, count: usize) -> Result<()> {
+        let wanted = c_int::try_from(count.saturating_add(1)).unwrap_or(c_int::MAX);
         // SAFETY: live and locked; lua_checkstack catches its own errors.
         if unsafe { sys::lua_checkstack(self.l, wanted) } == 0 {
             return Err(Error::StackOverflow(count));
@@ -138,21 +146,34 @@ impl<'s> Stack<'s> {
         Ok(())
     }
 
+    /// The value in a slot; nil beyond the top.
+    #[inline]
+    pub(super) fn value(self, index: c_int) -> Option<TValue> {
+        // SAFETY: live and locked; a positive index.
+        unsafe { inline::slot(self.l, index) }
+    }
+
+    /// Pushes a value that is alive; a slot is reserved.
+    #[inline]
+    fn push(self, value: TValue) {
+        // SAFETY: live and locked; by the caller.
+        unsafe { inline::push(self.l, value) }
+    }
+
     // -- Reading ----------------------------------------------------------
 
     #[inline]
     pub(crate) fn kind(self, index: c_int) -> Kind {
-        debug_assert!(index > 0);
-        // SAFETY: live and locked; a positive index.
-        Kind::from_raw(unsafe { sys::lua_type(self.l, index) })
+        self.value(index)
+            .map_or(Kind::None, |value| Kind::from_raw(value.type_()))
     }
 
-    /// The number in a slot; 0 if it holds none. Strings are not converted by callers:
-    /// they look at the kind first.
+    /// The number in a slot, if it is one.
     #[inline]
-    pub(crate) fn number(self, index: c_int) -> f64 {
-        // SAFETY: live and locked; a positive index.
-        unsafe { sys::lua_tonumber(self.l, index) }
+    pub(crate) fn number(self, index: c_int) -> Option<f64> {
+        self.value(index)
+            .filter(|value| value.is_number())
+            .map(TValue::number)
     }
 
     /// The number in a slot, or what its string reads as.
@@ -165,23 +186,17 @@ impl<'s> Stack<'s> {
 
     #[inline]
     pub(crate) fn boolean(self, index: c_int) -> bool {
-        // SAFETY: live and locked; a positive index.
-        unsafe { sys::lua_toboolean(self.l, index) != 0 }
+        self.value(index).is_some_and(TValue::is_true)
     }
 
     /// The bytes of a string slot. They live as long as the frame, since slots are
     /// never overwritten and LuaJIT does not move strings.
     #[inline]
     pub(crate) fn bytes(self, index: c_int) -> Option<&'s [u8]> {
-        if self.kind(index) != Kind::String {
-            return None;
-        }
-        let mut length = 0;
-        // SAFETY: live and locked. On a string slot lua_tolstring neither converts nor
-        // allocates, and gives `length` readable bytes, anchored by the slot for `'s`.
+        // SAFETY: live and locked: the slot keeps its string for `'s`, of which so many bytes are readable.
         unsafe {
-            let data = sys::lua_tolstring(self.l, index, &mut length);
-            Some(std::slice::from_raw_parts(data.cast(), length))
+            let (data, length) = self.value(index)?.string()?;
+            Some(std::slice::from_raw_parts(data, length))
         }
     }
 
@@ -213,20 +228,17 @@ impl<'s> Stack<'s> {
 
     #[inline]
     pub(crate) fn push_nil(self) {
-        // SAFETY: live and locked; a slot is reserved.
-        unsafe { sys::lua_pushnil(self.l) }
+        self.push(TValue::NIL);
     }
 
     #[inline]
     pub(crate) fn push_boolean(self, value: bool) {
-        // SAFETY: live and locked; a slot is reserved.
-        unsafe { sys::lua_pushboolean(self.l, c_int::from(value)) }
+        self.push(TValue::boolean(value));
     }
 
     #[inline]
     pub(crate) fn push_number(self, value: f64) {
-        // SAFETY: live and locked; a slot is reserved.
-        unsafe { sys::lua_pushnumber(self.l, value) }
+        self.push(TValue::number_value(value));
     }
 
     /// Pushes a string; refuses what breaks the memory limit or LuaJIT's own.
@@ -243,16 +255,23 @@ impl<'s> Stack<'s> {
     /// Pushes a copy of a slot.
     #[inline]
     pub(crate) fn push_copy(self, index: c_int) {
-        // SAFETY: live and locked; a positive index; a slot is reserved.
-        unsafe { sys::lua_pushvalue(self.l, index) }
+        self.push(self.value(index).unwrap_or(TValue::NIL));
     }
 
     /// Pushes what a slot of the anchors holds.
     #[inline]
     pub(crate) fn push_slot(self, key: SlotKey) {
-        // SAFETY: live and locked, and not being closed, so the anchors are there; a stack slot is
-        // reserved; the key is in use, so it was set.
-        unsafe { sys::lupa_push_anchor(self.l, self.shared.anchors(), key) }
+        self.push(self.anchored(key));
+    }
+
+    /// What a slot of the anchors holds.
+    #[inline]
+    pub(super) fn anchored(self, key: SlotKey) -> TValue {
+        // SAFETY: live and locked, and not being closed, so the anchors are there; the key is in use, so the
+        // array has a slot for it, which was set.
+        let value = unsafe { self.shared.anchors().array_slot(key).map(|slot| *slot) };
+        debug_assert!(value.is_some());
+        value.unwrap_or(TValue::NIL)
     }
 
     /// Keeps a copy of a value under a new slot of the anchors.
@@ -266,9 +285,15 @@ impl<'s> Stack<'s> {
     /// Keeps a copy of a value under a slot that is in use.
     #[inline]
     pub(crate) fn store(self, index: c_int, key: SlotKey) {
-        // SAFETY: as in `push_slot`, and a positive index. The anchors may grow, but not beyond what a
+        let anchors = self.shared.anchors();
+        // SAFETY: as in `anchored`, and a positive index. The anchors may grow, but not beyond what a
         // table can hold, and `acquire` gives new keys in order.
-        unsafe { sys::lupa_set_anchor(self.l, self.shared.anchors(), key, index) }
+        unsafe {
+            match (anchors.array_slot(key), self.value(index)) {
+                (Some(slot), Some(value)) if !anchors.needs_barrier() => *slot = value,
+                _ => sys::lupa_set_anchor(self.l, anchors.address(), key, index),
+            }
+        }
     }
 
     /// Pushes an empty table with room for so many entries.
@@ -312,7 +337,12 @@ impl<'s> Stack<'s> {
     /// The table in a slot.
     #[inline]
     pub(crate) fn table(self, index: c_int) -> Option<TableSlot<'s>> {
-        (self.kind(index) == Kind::Table).then_some(TableSlot { stack: self, index })
+        let table = self.value(index)?.table()?;
+        Some(TableSlot {
+            stack: self,
+            index,
+            table,
+        })
     }
 
     /// Pushes a value's metatable; `false`, and nothing pushed, if it has none.
@@ -361,7 +391,7 @@ impl<'s> Stack<'s> {
         self.push_number(f64::from(what));
         self.push_number(f64::from(data));
         self.call(call, 1)?;
-        Ok(self.number(call.first()) as c_int)
+        Ok(self.number(call.first()).unwrap_or_default() as c_int)
     }
 }
 
@@ -370,19 +400,17 @@ impl<'s> Stack<'s> {
 pub(crate) struct TableSlot<'s> {
     stack: Stack<'s>,
     index: c_int,
+    table: inline::Table,
 }
 
-// SAFETY of the blocks below: the slot holds a table (checked at construction; slots
-// are never overwritten), besides what is said at `Stack`.
+// SAFETY of the blocks below: the slot holds the table (checked at construction; slots
+// are never overwritten), which so is alive, besides what is said at `Stack`.
 impl TableSlot<'_> {
     /// Whether access must go through metamethods.
     #[inline]
     pub(crate) fn has_metatable(self) -> bool {
-        if self.stack.push_metatable(self.index) {
-            self.stack.truncate(self.stack.top() - 1);
-            return true;
-        }
-        false
+        // SAFETY: a live table.
+        unsafe { self.table.has_metatable() }
     }
 
     /// Replaces the key on top by its value, raw.
@@ -395,17 +423,24 @@ impl TableSlot<'_> {
     /// Pushes `t[n]`, raw.
     #[inline]
     pub(crate) fn raw_get_index(self, n: c_int) {
-        // SAFETY: a table; lua_rawgeti does not raise.
-        unsafe { sys::lua_rawgeti(self.stack.l, self.index, n) }
+        // SAFETY: a table; the slot is read at once; lua_rawgeti does not raise.
+        unsafe {
+            match self.table.array_slot(n) {
+                Some(slot) => self.stack.push(*slot),
+                None => sys::lua_rawgeti(self.stack.l, self.index, n),
+            }
+        }
     }
 
     /// Pops value and key and sets `t[key] = value`, raw.
     #[inline]
     pub(crate) fn raw_set(self) -> Result<()> {
         let key = self.stack.top() - 1;
-        match self.stack.kind(key) {
-            Kind::Nil | Kind::None => Err(Error::InvalidKey("nil")),
-            Kind::Number if self.stack.number(key).is_nan() => Err(Error::InvalidKey("NaN")),
+        match self.stack.value(key) {
+            None | Some(TValue::NIL) => Err(Error::InvalidKey("nil")),
+            Some(value) if value.is_number() && value.number().is_nan() => {
+                Err(Error::InvalidKey("NaN"))
+            }
             _ => {
                 // SAFETY: a table, and the key is neither nil nor NaN, the two that raise.
                 unsafe { sys::lua_rawset(self.stack.l, self.index) };
@@ -417,8 +452,17 @@ impl TableSlot<'_> {
     /// Pops a value and sets `t[n] = value`, raw.
     #[inline]
     pub(crate) fn raw_set_index(self, n: c_int) {
-        // SAFETY: a table; the store may allocate, nothing else.
-        unsafe { sys::lua_rawseti(self.stack.l, self.index, n) }
+        let top = self.stack.top();
+        // SAFETY: a table; the slot is written at once; the store of lua_rawseti may allocate, nothing else.
+        unsafe {
+            match (self.table.array_slot(n), self.stack.value(top)) {
+                (Some(slot), Some(value)) if !self.table.needs_barrier() => {
+                    *slot = value;
+                    self.stack.set_top(top - 1);
+                }
+                _ => sys::lua_rawseti(self.stack.l, self.index, n),
+            }
+        }
     }
 
     /// A border of the table, as `#` without metamethods.

@@ -8,7 +8,7 @@
 use super::shared::Shared;
 use super::slots::{self, SlotKey};
 use super::stack::Stack;
-use super::sys;
+use super::sys::{self, inline, inline::TValue};
 use crate::error::Result;
 use crate::host::{Call, HostObject, Operation};
 use std::any::TypeId;
@@ -99,18 +99,18 @@ fn mark_of(block: *const Header) -> u64 {
     secret() ^ (block as u64)
 }
 
-/// The header behind a userdata block, if it is one of a live host object.
+/// The header of a value, if that is a live host object: it is verified then.
 ///
 /// # Safety
-/// `block` is null or a block of at least `size` readable bytes, 8-aligned.
+/// The value is alive, and this thread has the lock of its state.
 #[inline]
-pub(super) unsafe fn verify(block: *mut Header, size: usize) -> Option<*mut Header> {
-    if block.is_null() || size < PAYLOAD {
-        return None;
+pub(super) unsafe fn verify(value: TValue) -> Option<*mut Header> {
+    // SAFETY: by the caller. A block of so many bytes is readable, 8-aligned, and a u64 has no invalid values.
+    unsafe {
+        let (block, size) = value.userdata()?;
+        let block: *mut Header = block.cast();
+        (size >= PAYLOAD && (*block).mark == mark_of(block)).then_some(block)
     }
-    // SAFETY: at least a header's bytes are readable; a u64 has no invalid values.
-    let mark = unsafe { (*block).mark };
-    (mark == mark_of(block)).then_some(block)
 }
 
 #[inline]
@@ -188,18 +188,11 @@ impl<T: std::fmt::Debug> std::fmt::Debug for HostRef<'_, T> {
 }
 
 impl<'s> Stack<'s> {
-    /// The header of the host object in a slot, positive or an upvalue.
+    /// The header of the host object in a slot.
     #[inline]
     pub(super) fn header(self, index: c_int) -> Option<*mut Header> {
-        // SAFETY: live and locked. lua_type is asked first, so that lua_touserdata gives a
-        // full userdata's block and lua_objlen its size.
-        unsafe {
-            if sys::lua_type(self.l, index) != sys::LUA_TUSERDATA {
-                return None;
-            }
-            let block = sys::lua_touserdata(self.l, index);
-            verify(block.cast(), sys::lua_objlen(self.l, index))
-        }
+        // SAFETY: live and locked; the slot keeps the value.
+        unsafe { verify(self.value(index)?) }
     }
 
     /// The host object of type `T` in a slot.
@@ -227,9 +220,7 @@ impl<'s> Stack<'s> {
     #[inline]
     pub(crate) fn push_host<T: HostObject>(self, object: T) -> Result<()> {
         let metatable = self.metatable_of::<T>()?;
-        self.push_block(object);
-        self.push_slot(metatable);
-        self.set_userdata_metatable();
+        self.push_block(object, metatable);
         Ok(())
     }
 
@@ -238,12 +229,12 @@ impl<'s> Stack<'s> {
         self.metatable_of::<T>().map(drop)
     }
 
-    /// Pushes a userdata without metatable.
+    /// Pushes a userdata with the metatable in a slot of the anchors.
     #[inline]
-    fn push_block<T: HostObject>(self, object: T) {
+    fn push_block<T: HostObject>(self, object: T, metatable: SlotKey) {
         const { assert!(align_of::<T>() <= 8 && size_of::<T>() < 1 << 20) };
         // SAFETY: live and locked; a slot is reserved; the size is far below LuaJIT's limit.
-        // The new block is 8-aligned and large enough for a `Block<T>`.
+        // The new block is 8-aligned and large enough for a `Block<T>`, and its userdata is the newest object.
         unsafe {
             let block = sys::lua_newuserdata(self.l, size_of::<Block<T>>()).cast::<Block<T>>();
             block.write(Block {
@@ -255,14 +246,9 @@ impl<'s> Stack<'s> {
                 },
                 payload: ManuallyDrop::new(object),
             });
+            let metatable = self.anchored(metatable).table();
+            inline::set_new_metatable(block.cast(), metatable.expect("a metatable is a table"));
         }
-    }
-
-    /// Pops the metatable, which came from a slot, and sets it on the userdata below.
-    #[inline]
-    fn set_userdata_metatable(self) {
-        // SAFETY: live and locked; a table lies above a userdata, for which this cannot raise.
-        unsafe { sys::lua_setmetatable(self.l, -2) };
     }
 
     /// Pushes the userdata of the object with this identity, made by `make` if there is
@@ -297,9 +283,7 @@ impl<'s> Stack<'s> {
 
     /// Pushes a function that calls `object`'s [`Operation::Call`].
     pub(crate) fn push_function<T: HostObject>(self, object: T) {
-        self.push_block(object);
-        self.push_slot(slots::FUNCTION_META);
-        self.set_userdata_metatable();
+        self.push_block(object, slots::FUNCTION_META);
         // SAFETY: live and locked; the payload on top becomes the one upvalue.
         unsafe { sys::lua_pushcclosure(self.l, sys::lupa_trampoline(sys::LUPA_FUNCTION), 1) };
     }

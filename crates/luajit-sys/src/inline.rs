@@ -1,0 +1,352 @@
+//! What every operation of a host does many times (looking at a slot, pushing a number), as inline code.
+//!
+//! The functions of the C API cost 1 to 2 ns each, a call of a Lua function about 11: a host that
+//! reaches for a dozen of them around a call has doubled its cost. These do the same in a few instructions, on
+//! LuaJIT's own structures. What they know of those is in `offsets.rs`, and checked against
+//! LuaJIT's headers whenever the shim is compiled.
+//!
+//! None of them raises, allocates or runs Lua code. All expect a live state that this thread uses, and
+//! slots as positive indices; debug builds check the room on the stack.
+//!
+//! ```
+//! use luajit_sys as sys;
+//! use luajit_sys::inline;
+//!
+//! // SAFETY: a state of this thread, with the 20 free slots that a new one has.
+//! unsafe {
+//!     let l = sys::luaL_newstate();
+//!     inline::push(l, inline::TValue::number_value(42.0));
+//!     assert_eq!(inline::top(l), 1);
+//!     assert_eq!(inline::slot(l, 1).unwrap().number(), 42.0);
+//!     inline::lower_top(l, 0);
+//!     sys::lua_close(l);
+//! }
+//! ```
+
+use crate::{
+    LUA_TBOOLEAN, LUA_TFUNCTION, LUA_TLIGHTUSERDATA, LUA_TNIL, LUA_TNONE, LUA_TNUMBER, LUA_TSTRING,
+    LUA_TTABLE, LUA_TTHREAD, LUA_TUSERDATA, lua_State,
+};
+use core::ffi::c_int;
+
+macro_rules! offsets {
+    ($($name:ident = $value:literal,)*) => {$(const $name: usize = $value;)*};
+}
+include!("offsets.rs");
+
+/// The type of FFI objects as `lua_type` gives it, a number that has no name in `lua.h`.
+pub const LUA_TCDATA: c_int = 10;
+
+/// A value as it lies in a slot: a double, or a tag of 17 bits (inverted, from the top) above an address or
+/// an integer of 47.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct TValue(u64);
+
+const TAG_SHIFT: u32 = 47;
+const ADDRESS: u64 = (1 << TAG_SHIFT) - 1;
+
+/// Tags, inverted; doubles have larger ones than all others.
+const FALSE: u32 = 1;
+const TRUE: u32 = 2;
+const STRING: u32 = 4;
+const TABLE: u32 = 11;
+const USERDATA: u32 = 12;
+/// Of integers, which LuaJIT has on some processors beside doubles.
+const INTEGER: u32 = 13;
+
+/// `lua_type` by tag. Some tags are of objects that never are in a slot.
+const TYPES: [c_int; 13] = [
+    LUA_TNIL,
+    LUA_TBOOLEAN,
+    LUA_TBOOLEAN,
+    LUA_TLIGHTUSERDATA,
+    LUA_TSTRING,
+    LUA_TNONE,
+    LUA_TTHREAD,
+    LUA_TNONE,
+    LUA_TFUNCTION,
+    LUA_TNONE,
+    LUA_TCDATA,
+    LUA_TTABLE,
+    LUA_TUSERDATA,
+];
+
+impl TValue {
+    /// `nil`
+    pub const NIL: TValue = TValue(!0);
+
+    /// `true` or `false`
+    #[inline]
+    pub const fn boolean(value: bool) -> TValue {
+        let tag = if value { TRUE } else { FALSE };
+        TValue(!((tag as u64) << TAG_SHIFT))
+    }
+
+    /// A number; all NaNs become the one that LuaJIT knows.
+    #[inline]
+    pub const fn number_value(value: f64) -> TValue {
+        TValue(if value.is_nan() {
+            0xfff8 << 48
+        } else {
+            value.to_bits()
+        })
+    }
+
+    #[inline]
+    const fn tag(self) -> u32 {
+        !((self.0 as i64 >> TAG_SHIFT) as u32)
+    }
+
+    /// The type, as `lua_type` gives it.
+    #[inline]
+    pub const fn type_(self) -> c_int {
+        let tag = self.tag();
+        if tag >= INTEGER {
+            LUA_TNUMBER
+        } else {
+            TYPES[tag as usize]
+        }
+    }
+
+    /// Whether it is nil.
+    #[inline]
+    pub const fn is_nil(self) -> bool {
+        self.0 == Self::NIL.0
+    }
+
+    /// Whether it is a number.
+    #[inline]
+    pub const fn is_number(self) -> bool {
+        self.tag() >= INTEGER
+    }
+
+    /// The number, which it must be to make sense.
+    #[inline]
+    pub const fn number(self) -> f64 {
+        if self.tag() == INTEGER {
+            self.0 as i32 as f64
+        } else {
+            f64::from_bits(self.0)
+        }
+    }
+
+    /// Whether Lua takes it for true.
+    #[inline]
+    pub const fn is_true(self) -> bool {
+        self.tag() > FALSE
+    }
+
+    /// The object behind it.
+    #[inline]
+    const fn object(self) -> *mut u8 {
+        core::ptr::with_exposed_provenance_mut((self.0 & ADDRESS) as usize)
+    }
+
+    /// The bytes of a string, as address and length; `None` for other values. They stay where they are for as
+    /// long as anything refers to the string.
+    ///
+    /// # Safety
+    /// The value is alive.
+    #[inline]
+    pub unsafe fn string(self) -> Option<(*const u8, usize)> {
+        (self.tag() == STRING).then(|| {
+            let string = self.object();
+            // SAFETY: a live string, laid out as `offsets.rs` says.
+            unsafe {
+                let length = string.add(STRING_LENGTH).cast::<u32>().read();
+                (string.add(STRING_DATA).cast_const(), length as usize)
+            }
+        })
+    }
+
+    /// The table; `None` for other values.
+    #[inline]
+    pub fn table(self) -> Option<Table> {
+        (self.tag() == TABLE).then(|| Table(self.object()))
+    }
+
+    /// The full userdata's block and its size in bytes; `None` for other values.
+    ///
+    /// # Safety
+    /// The value is alive.
+    #[inline]
+    pub unsafe fn userdata(self) -> Option<(*mut u8, usize)> {
+        (self.tag() == USERDATA).then(|| {
+            let userdata = self.object();
+            // SAFETY: a live userdata, laid out as `offsets.rs` says.
+            unsafe {
+                let length = userdata.add(USERDATA_LENGTH).cast::<u32>().read();
+                (userdata.add(USERDATA_DATA), length as usize)
+            }
+        })
+    }
+}
+
+/// A table, by address: of use while it is alive.
+#[derive(Debug, Clone, Copy)]
+pub struct Table(*mut u8);
+
+impl Table {
+    /// The table at an address.
+    ///
+    /// # Safety
+    /// There is one.
+    #[inline]
+    pub const unsafe fn at(address: *mut u8) -> Table {
+        Table(address)
+    }
+
+    /// Its address.
+    #[inline]
+    pub const fn address(self) -> *mut u8 {
+        self.0
+    }
+
+    /// Whether it has a metatable.
+    ///
+    /// # Safety
+    /// The table is alive.
+    #[inline]
+    pub unsafe fn has_metatable(self) -> bool {
+        // SAFETY: a live table, laid out as `offsets.rs` says.
+        unsafe { self.0.add(TABLE_METATABLE).cast::<u64>().read() != 0 }
+    }
+
+    /// The slot of an integer key, if the array part has one: raw access.
+    ///
+    /// # Safety
+    /// The table is alive; the address is good until it is changed in size.
+    #[inline]
+    pub unsafe fn array_slot(self, key: c_int) -> Option<*mut TValue> {
+        // SAFETY: a live table, laid out as `offsets.rs` says. Negative keys become large.
+        unsafe {
+            let size = self.0.add(TABLE_ASIZE).cast::<u32>().read();
+            if key as u32 >= size {
+                return None;
+            }
+            let array = self.0.add(TABLE_ARRAY).cast::<*mut TValue>().read();
+            Some(array.add(key as usize))
+        }
+    }
+
+    /// Whether the collector has to be told of what is stored in the table, which `lua_rawset` and its like do.
+    ///
+    /// # Safety
+    /// The table is alive.
+    #[inline]
+    pub unsafe fn needs_barrier(self) -> bool {
+        // SAFETY: a live table, laid out as `offsets.rs` says.
+        unsafe { self.0.add(OBJECT_MARKED).read() & MARKED_BLACK as u8 != 0 }
+    }
+}
+
+#[inline]
+unsafe fn field(l: *mut lua_State, offset: usize) -> *mut *mut TValue {
+    // SAFETY: by the caller, a live state, which has the field there.
+    unsafe { l.byte_add(offset).cast() }
+}
+
+/// `lua_gettop`
+///
+/// # Safety
+/// As the module says.
+#[inline]
+pub unsafe fn top(l: *mut lua_State) -> c_int {
+    // SAFETY: by the caller; both point into one stack.
+    unsafe {
+        let (base, top) = (field(l, STATE_BASE).read(), field(l, STATE_TOP).read());
+        top.offset_from(base) as c_int
+    }
+}
+
+/// `lua_settop` to what is not more than the top is.
+///
+/// # Safety
+/// As the module says, and `index <= top(l)`.
+#[inline]
+pub unsafe fn lower_top(l: *mut lua_State, index: c_int) {
+    // SAFETY: by the caller.
+    unsafe {
+        debug_assert!(index >= 0 && index <= top(l));
+        let base = field(l, STATE_BASE).read();
+        field(l, STATE_TOP).write(base.add(index as usize));
+    }
+}
+
+/// Whether `lua_checkstack` would find room for so many values without making some.
+///
+/// # Safety
+/// As the module says.
+#[inline]
+pub unsafe fn has_room(l: *mut lua_State, count: usize) -> bool {
+    // SAFETY: by the caller; all three point into one stack.
+    unsafe {
+        let top = field(l, STATE_TOP).read();
+        let used = top.offset_from(field(l, STATE_BASE).read()) as usize;
+        let free = field(l, STATE_MAXSTACK).read().offset_from(top);
+        used.saturating_add(count) <= MOST_SLOTS && free >= 0 && count <= free as usize
+    }
+}
+
+/// The value in a slot; `None` beyond the top.
+///
+/// # Safety
+/// As the module says, and `index > 0`.
+#[inline]
+pub unsafe fn slot(l: *mut lua_State, index: c_int) -> Option<TValue> {
+    // SAFETY: by the caller; what is below the top is initialised.
+    unsafe {
+        debug_assert!(index > 0);
+        let place = field(l, STATE_BASE)
+            .read()
+            .wrapping_offset(index as isize - 1);
+        (place < field(l, STATE_TOP).read()).then(|| place.read())
+    }
+}
+
+/// Pushes a value.
+///
+/// # Safety
+/// As the module says; the value is alive, and there is room.
+#[inline]
+pub unsafe fn push(l: *mut lua_State, value: TValue) {
+    // SAFETY: by the caller.
+    unsafe {
+        let top = field(l, STATE_TOP).read();
+        debug_assert!(top < field(l, STATE_MAXSTACK).read());
+        top.write(value);
+        field(l, STATE_TOP).write(top.add(1));
+    }
+}
+
+/// The upvalue of the C function that runs; `None` if it has fewer.
+///
+/// # Safety
+/// As the module says; a C function runs, and `index > 0`.
+#[inline]
+pub unsafe fn upvalue(l: *mut lua_State, index: c_int) -> Option<TValue> {
+    // SAFETY: by the caller; the function's slot is two below the base.
+    unsafe {
+        let function = field(l, STATE_BASE).read().sub(2).read().object();
+        let count = function.add(FUNCTION_UPVALUES).read();
+        let upvalues = function.add(FUNCTION_UPVALUE).cast::<TValue>();
+        (index <= c_int::from(count)).then(|| upvalues.add(index as usize - 1).read())
+    }
+}
+
+/// Sets the metatable of a new userdata to a table: before anything else is allocated.
+///
+/// # Safety
+/// As the module says. The userdata, whose block this is, is the newest object, and the table is alive.
+#[inline]
+pub unsafe fn set_new_metatable(block: *mut u8, metatable: Table) {
+    // SAFETY: by the caller. The collector needs not be told: a new object is white.
+    unsafe {
+        let userdata = block.sub(USERDATA_DATA);
+        userdata
+            .add(USERDATA_METATABLE)
+            .cast::<u64>()
+            .write(metatable.0.expose_provenance() as u64);
+    }
+}
