@@ -90,6 +90,19 @@ static TValue *bottom(lua_State *L)
   return tvref(L->stack) + 1 + LJ_FR2;
 }
 
+enum lupa_status lupa_coroutine_status(lua_State *L, lua_State *co)
+{
+  if (co == L)
+    return LUPA_CO_RUNNING;
+  if (co->status == LUA_YIELD)
+    return LUPA_CO_SUSPENDED;
+  if (co->status != LUA_OK)
+    return LUPA_CO_FAILED;
+  if (co->base > bottom(co))
+    return LUPA_CO_RUNNING;
+  return co->top > co->base ? LUPA_CO_NEW : LUPA_CO_DEAD;
+}
+
 /* lua_checkstack() forgets, when it fails, that a coroutine waits in a yield: errors reset the status. */
 int lupa_make_room(lua_State *co, int count)
 {

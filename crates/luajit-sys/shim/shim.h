@@ -116,6 +116,10 @@ int lupa_next(lua_State *L, int index, uint32_t *position);
 ** yielded.  0 if one of them does not wait in a yield, or there is no stack left. */
 int lupa_graft_frames(lua_State *to, lua_State *from);
 
+/* Where a coroutine stands, seen from the running one. */
+enum lupa_status { LUPA_CO_NEW, LUPA_CO_SUSPENDED, LUPA_CO_RUNNING, LUPA_CO_DEAD, LUPA_CO_FAILED };
+enum lupa_status lupa_coroutine_status(lua_State *L, lua_State *co);
+
 /* As lua_checkstack(), for a coroutine that waits: it still does if there is no room. */
 int lupa_make_room(lua_State *co, int count);
 

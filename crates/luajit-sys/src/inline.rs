@@ -50,6 +50,7 @@ const ADDRESS: u64 = (1 << TAG_SHIFT) - 1;
 const FALSE: u32 = 1;
 const TRUE: u32 = 2;
 const STRING: u32 = 4;
+const THREAD: u32 = 6;
 const TABLE: u32 = 11;
 const USERDATA: u32 = 12;
 /// Of integers, which LuaJIT has on some processors beside doubles.
@@ -139,7 +140,7 @@ impl TValue {
 
     /// The object behind it.
     #[inline]
-    const fn object(self) -> *mut u8 {
+    fn object(self) -> *mut u8 {
         core::ptr::with_exposed_provenance_mut((self.0 & ADDRESS) as usize)
     }
 
@@ -164,6 +165,12 @@ impl TValue {
     #[inline]
     pub fn table(self) -> Option<Table> {
         (self.tag() == TABLE).then(|| Table(self.object()))
+    }
+
+    /// The coroutine; `None` for other values.
+    #[inline]
+    pub fn thread(self) -> Option<*mut lua_State> {
+        (self.tag() == THREAD).then(|| self.object().cast())
     }
 
     /// The full userdata's block and its size in bytes; `None` for other values.
@@ -317,6 +324,33 @@ pub unsafe fn push(l: *mut lua_State, value: TValue) {
         debug_assert!(top < field(l, STATE_MAXSTACK).read());
         top.write(value);
         field(l, STATE_TOP).write(top.add(1));
+    }
+}
+
+/// The value on top.
+///
+/// # Safety
+/// As the module says, and there is one.
+#[inline]
+pub unsafe fn last(l: *mut lua_State) -> TValue {
+    // SAFETY: by the caller.
+    unsafe {
+        debug_assert!(top(l) > 0);
+        field(l, STATE_TOP).read().sub(1).read()
+    }
+}
+
+/// Pops the value on top.
+///
+/// # Safety
+/// As the module says, and there is one.
+#[inline]
+pub unsafe fn pop(l: *mut lua_State) {
+    // SAFETY: by the caller.
+    unsafe {
+        debug_assert!(top(l) > 0);
+        let top = field(l, STATE_TOP);
+        top.write(top.read().sub(1));
     }
 }
 

@@ -56,6 +56,17 @@ pub const LUPA_FUNCTION: c_int = 17;
 /// Number of events.
 pub const LUPA_EVENTS: c_int = 18;
 
+/// Not started.
+pub const LUPA_CO_NEW: c_int = 0;
+/// Waits in a yield.
+pub const LUPA_CO_SUSPENDED: c_int = 1;
+/// Runs, or waits for one that it resumed.
+pub const LUPA_CO_RUNNING: c_int = 2;
+/// Has returned, or was closed.
+pub const LUPA_CO_DEAD: c_int = 3;
+/// Was ended by an error.
+pub const LUPA_CO_FAILED: c_int = 4;
+
 /// The base library, `coroutine` included; it is always opened.
 pub const LUPA_LIB_BASE: c_int = 1 << 0;
 /// `package`, `require` and `module`.
@@ -125,6 +136,8 @@ unsafe extern "C" {
     /// Puts the frames of a coroutine that waits in a yield in place of the topmost frame of another;
     /// 0 if one does not wait, or there is no stack left.
     pub fn lupa_graft_frames(to: *mut lua_State, from: *mut lua_State) -> c_int;
+    /// Where a coroutine stands, seen from the running one: one of `LUPA_CO_*`.
+    pub fn lupa_coroutine_status(L: *mut lua_State, co: *mut lua_State) -> c_int;
     /// As `lua_checkstack`, for a coroutine that waits: it still does if there is no room.
     pub fn lupa_make_room(co: *mut lua_State, count: c_int) -> c_int;
     /// Ends a coroutine that does not run: no more of its code will.

@@ -328,7 +328,8 @@ impl TableBuilder<'_> {
     ) -> Result<()> {
         let outcome = key(Pusher::new(self.stack))
             .and_then(|()| value(Pusher::new(self.stack)))
-            .and_then(|()| self.settled(2)?.raw_set());
+            .and_then(|()| self.settled(2))
+            .and_then(|()| self.table.raw_set());
         if outcome.is_err() {
             self.stack.pop_to(self.index);
         }
@@ -357,7 +358,7 @@ impl TableBuilder<'_> {
         let index = c_int::try_from(index).map_err(|_| Error::Memory)?;
         let outcome = value(Pusher::new(self.stack))
             .and_then(|()| self.settled(1))
-            .map(|table| table.raw_set_index(index));
+            .map(|()| self.table.raw_set_index(index));
         if outcome.is_err() {
             self.stack.pop_to(self.index);
         }
@@ -389,15 +390,14 @@ impl TableBuilder<'_> {
         Slot::new(self.stack, self.index)
     }
 
-    /// The table, once exactly `pushed` values are known to lie above it.
+    /// Whether exactly `pushed` values lie above the table, for which there is memory.
     #[inline]
-    fn settled(&self, pushed: c_int) -> Result<TableSlot<'_>> {
+    fn settled(&self, pushed: c_int) -> Result<()> {
         if self.stack.top() != self.index + pushed {
             return Err(misuse());
         }
         // A table is filled by pushes alone, which the limit lets through.
-        self.stack.check_memory()?;
-        Ok(self.table)
+        self.stack.check_memory()
     }
 }
 

@@ -149,10 +149,12 @@ fn functions_lose_neither_payload_nor_arguments() -> Result<()> {
     let lua = runtime(&Arc::default())?;
     lua.globals()?
         .set("cell", lua.create_userdata(Cell("c".into()))?)?;
-    let keep = lua.create_function(|call| {
+    // What it captures has to be dropped, so its payload has a finalizer.
+    let suffix = String::new();
+    let keep = lua.create_function(move |call| {
         let text: &str = call.get(0)?;
         call.get::<Function>(1)?.call::<()>(())?;
-        call.push(text.to_owned())
+        call.push(text.to_owned() + &suffix)
     })?;
     lua.globals()?.set("keep", keep)?;
     // Breaks (use after free) if the debug library may change C functions' values.

@@ -2,7 +2,7 @@
 
 use super::slots;
 use super::stack::{Kind, Stack};
-use super::sys;
+use super::sys::{self, inline, inline::TValue};
 use crate::error::{Error, Result};
 use crate::host::{Call, HostObject, Operation};
 use std::ffi::c_int;
@@ -47,14 +47,31 @@ impl HostObject for Raise {
     }
 }
 
-impl<'s> Stack<'s> {
-    fn thread(self, index: c_int) -> Result<*mut sys::lua_State> {
-        // SAFETY: live and locked; gives null for what is no coroutine.
-        let thread = unsafe { sys::lua_tothread(self.l, index) };
-        if thread.is_null() {
-            return Err(Error::conversion(self.kind(index).name(), "coroutine", ""));
+/// `lua_xmove`, quicker for a value or none.
+///
+/// # Safety
+/// Both are states of one runtime, whose lock this thread has; one has the values, the other the room.
+#[inline]
+unsafe fn move_values(from: *mut sys::lua_State, to: *mut sys::lua_State, count: c_int) {
+    // SAFETY: by the caller.
+    unsafe {
+        match count {
+            0 => {}
+            1 => {
+                inline::push(to, inline::last(from));
+                inline::pop(from);
+            }
+            _ => sys::lua_xmove(from, to, count),
         }
-        Ok(thread)
+    }
+}
+
+impl<'s> Stack<'s> {
+    #[inline]
+    fn thread(self, index: c_int) -> Result<*mut sys::lua_State> {
+        self.value(index)
+            .and_then(TValue::thread)
+            .ok_or_else(|| Error::conversion(self.kind(index).name(), "coroutine", ""))
     }
 
     /// Pushes a new coroutine of the function in a slot.
@@ -74,22 +91,13 @@ impl<'s> Stack<'s> {
     }
 
     fn status_of(self, thread: *mut sys::lua_State) -> CoroutineStatus {
-        if thread == self.l {
-            return CoroutineStatus::Running;
-        }
-        // SAFETY: callers have the coroutine in a slot, so it is alive; these calls only read.
-        // `lua_getstack` fills in a part of `frame` that nothing here looks at.
-        unsafe {
-            let mut frame = std::mem::MaybeUninit::<sys::lua_Debug>::uninit();
-            match sys::lua_status(thread) {
-                sys::LUA_YIELD => CoroutineStatus::Suspended,
-                sys::LUA_OK if sys::lua_getstack(thread, 0, frame.as_mut_ptr()) > 0 => {
-                    CoroutineStatus::Running
-                }
-                sys::LUA_OK if sys::lua_gettop(thread) > 0 => CoroutineStatus::New,
-                sys::LUA_OK => CoroutineStatus::Dead,
-                _ => CoroutineStatus::Failed,
-            }
+        // SAFETY: callers have the coroutine in a slot, so it is alive; this only reads.
+        match unsafe { sys::lupa_coroutine_status(self.l, thread) } {
+            sys::LUPA_CO_NEW => CoroutineStatus::New,
+            sys::LUPA_CO_SUSPENDED => CoroutineStatus::Suspended,
+            sys::LUPA_CO_RUNNING => CoroutineStatus::Running,
+            sys::LUPA_CO_DEAD => CoroutineStatus::Dead,
+            _ => CoroutineStatus::Failed,
         }
     }
 
@@ -188,8 +196,12 @@ impl<'s> Stack<'s> {
         /// No status of Lua's: nothing was run.
         const NO_ROOM: c_int = -1;
         let count = self.top() - arguments;
-        // SAFETY: the coroutine is alive and waits; the function catches its own errors.
-        if unsafe { sys::lupa_make_room(thread, count.saturating_add(2)) } == 0 {
+        // SAFETY: the coroutine is alive and waits; the functions catch their own errors.
+        let has_room = unsafe {
+            inline::has_room(thread, count as usize + 2)
+                || sys::lupa_make_room(thread, count.saturating_add(2)) != 0
+        };
+        if !has_room {
             return Err(Error::StackOverflow(count as usize));
         }
         let status = self.shared.run(self.l, || {
@@ -199,7 +211,7 @@ impl<'s> Stack<'s> {
                 if graft.is_some_and(|graft| sys::lupa_graft_frames(thread, graft) == 0) {
                     return NO_ROOM;
                 }
-                sys::lua_xmove(self.l, thread, count);
+                move_values(self.l, thread, count);
                 sys::lua_resume(thread, count)
             }
         })?;
@@ -211,18 +223,18 @@ impl<'s> Stack<'s> {
         }
         if status != sys::LUA_OK && status != sys::LUA_YIELD {
             // SAFETY: the error is on top of the dead coroutine's stack; the frame has room.
-            unsafe { sys::lua_xmove(thread, self.l, 1) };
+            unsafe { move_values(thread, self.l, 1) };
             return Err(self.error_on_top(status, || self.coroutine_traceback(thread)));
         }
         // SAFETY: alive; the results are all that is in the coroutine's frame.
-        let results = unsafe { sys::lua_gettop(thread) };
+        let results = unsafe { inline::top(thread) };
         if let Err(error) = self.reserve(results as usize + 2) {
             // SAFETY: as above: drop the results that have no room here.
-            unsafe { sys::lua_settop(thread, 0) };
+            unsafe { inline::lower_top(thread, 0) };
             return Err(error);
         }
         // SAFETY: as above; the room was reserved.
-        unsafe { sys::lua_xmove(thread, self.l, results) };
+        unsafe { move_values(thread, self.l, results) };
         Ok(status == sys::LUA_YIELD)
     }
 

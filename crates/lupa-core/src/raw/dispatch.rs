@@ -40,7 +40,7 @@ unsafe extern "C" fn dispatch(l: *mut sys::lua_State, event: c_int) -> c_int {
             // upvalue away meanwhile.
             let payload = inline::upvalue(l, 1).unwrap_or(TValue::NIL);
             inline::push(l, payload);
-            (arguments, userdata::verify(payload))
+            (arguments, userdata::verify_function(payload))
         } else if (sys::LUPA_EQ..=sys::LUPA_CONCAT).contains(&event) {
             // The object may be either operand, and the other one of another type, which
             // does not offer the operation.
@@ -49,7 +49,9 @@ unsafe extern "C" fn dispatch(l: *mut sys::lua_State, event: c_int) -> c_int {
                 server_at(l, 1, event).or_else(|| server_at(l, 2, event)),
             )
         } else if event == sys::LUPA_GC {
-            (arguments, header_at(l, 1))
+            let value = inline::slot(l, 1).unwrap_or(TValue::NIL);
+            let header = userdata::verify(value).or_else(|| userdata::verify_function(value));
+            (arguments, header)
         } else {
             (arguments, server_at(l, 1, event))
         }
@@ -81,24 +83,14 @@ unsafe extern "C" fn dispatch(l: *mut sys::lua_State, event: c_int) -> c_int {
     result
 }
 
-/// The header of the host object in a slot.
+/// The header of the host object in a slot, if its type serves an event.
 ///
 /// # Safety
 /// `l` is live and this thread has its lock.
 #[inline]
-unsafe fn header_at(l: *mut sys::lua_State, index: c_int) -> Option<*mut Header> {
-    // SAFETY: by the caller; the slot keeps the value.
-    unsafe { userdata::verify(inline::slot(l, index)?) }
-}
-
-/// The header of the host object in a slot, if its type serves an event.
-///
-/// # Safety
-/// As [`header_at`].
-#[inline]
 unsafe fn server_at(l: *mut sys::lua_State, index: c_int, event: c_int) -> Option<*mut Header> {
-    // SAFETY: by the caller; a header that was found is verified.
-    unsafe { header_at(l, index).filter(|header| (**header).serves(event)) }
+    // SAFETY: by the caller; the slot keeps the value, and a header that was found is verified.
+    unsafe { userdata::verify(inline::slot(l, index)?).filter(|header| (**header).serves(event)) }
 }
 
 #[inline]

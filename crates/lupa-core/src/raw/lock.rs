@@ -139,7 +139,9 @@ impl Drop for Held<'_> {
         let depth = self.lock.depth.get() - 1;
         self.lock.depth.set(depth);
         if depth == 0 {
-            self.lock.owner.store(std::ptr::null_mut(), Ordering::Relaxed);
+            self.lock
+                .owner
+                .store(std::ptr::null_mut(), Ordering::Relaxed);
             // SAFETY: this thread took the mutex and gives it back exactly once, here.
             unsafe { self.lock.mutex.unlock() };
         }

@@ -203,7 +203,9 @@ impl Shared {
     /// The anchors. Only with the lock held, before the state is closed.
     #[inline]
     pub(super) fn anchors(&self) -> inline::Table {
-        self.anchors.get().expect("a state that is entered has anchors")
+        self.anchors
+            .get()
+            .expect("a state that is entered has anchors")
     }
 
     #[cold]

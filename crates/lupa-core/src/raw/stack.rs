@@ -452,13 +452,13 @@ impl TableSlot<'_> {
     /// Pops a value and sets `t[n] = value`, raw.
     #[inline]
     pub(crate) fn raw_set_index(self, n: c_int) {
-        let top = self.stack.top();
-        // SAFETY: a table; the slot is written at once; the store of lua_rawseti may allocate, nothing else.
+        // SAFETY: a table, above which callers have pushed the value; the slot is written at once; the
+        // store of lua_rawseti may allocate, nothing else.
         unsafe {
-            match (self.table.array_slot(n), self.stack.value(top)) {
-                (Some(slot), Some(value)) if !self.table.needs_barrier() => {
-                    *slot = value;
-                    self.stack.set_top(top - 1);
+            match self.table.array_slot(n) {
+                Some(slot) if !self.table.needs_barrier() => {
+                    *slot = inline::last(self.stack.l);
+                    inline::pop(self.stack.l);
                 }
                 _ => sys::lua_rawseti(self.stack.l, self.index, n),
             }

@@ -99,17 +99,42 @@ fn mark_of(block: *const Header) -> u64 {
     secret() ^ (block as u64)
 }
 
+/// Payloads of host functions have another mark. Without a finalizer it is not cleared at their end, and might be
+/// found in a block of someone else's later, but such a block is never the upvalue of a host function.
+#[inline]
+fn mark_of_function(block: *const Header) -> u64 {
+    !mark_of(block)
+}
+
 /// The header of a value, if that is a live host object: it is verified then.
 ///
 /// # Safety
 /// The value is alive, and this thread has the lock of its state.
 #[inline]
 pub(super) unsafe fn verify(value: TValue) -> Option<*mut Header> {
+    // SAFETY: by the caller.
+    unsafe { marked(value, mark_of) }
+}
+
+/// As [`verify`], for the payload of a host function.
+///
+/// # Safety
+/// As [`verify`].
+#[inline]
+pub(super) unsafe fn verify_function(value: TValue) -> Option<*mut Header> {
+    // SAFETY: by the caller.
+    unsafe { marked(value, mark_of_function) }
+}
+
+/// # Safety
+/// As [`verify`].
+#[inline]
+unsafe fn marked(value: TValue, mark: impl FnOnce(*const Header) -> u64) -> Option<*mut Header> {
     // SAFETY: by the caller. A block of so many bytes is readable, 8-aligned, and a u64 has no invalid values.
     unsafe {
         let (block, size) = value.userdata()?;
         let block: *mut Header = block.cast();
-        (size >= PAYLOAD && (*block).mark == mark_of(block)).then_some(block)
+        (size >= PAYLOAD && (*block).mark == mark(block)).then_some(block)
     }
 }
 
@@ -198,7 +223,12 @@ impl<'s> Stack<'s> {
     /// The host object of type `T` in a slot.
     #[inline]
     pub(crate) fn host_object<T: HostObject>(self, index: c_int) -> Option<HostRef<'s, T>> {
-        let header = self.header(index)?;
+        self.object_of(self.header(index)?)
+    }
+
+    /// The payload of type `T` behind a header that was verified, of a userdata that a slot keeps.
+    #[inline]
+    fn object_of<T: HostObject>(self, header: *mut Header) -> Option<HostRef<'s, T>> {
         // SAFETY: verified; the type is compared before the payload is looked at. The slot
         // keeps the userdata for `'s`, and the borrow keeps the payload.
         unsafe {
@@ -220,7 +250,7 @@ impl<'s> Stack<'s> {
     #[inline]
     pub(crate) fn push_host<T: HostObject>(self, object: T) -> Result<()> {
         let metatable = self.metatable_of::<T>()?;
-        self.push_block(object, metatable);
+        self.push_block(object, mark_of, Some(metatable));
         Ok(())
     }
 
@@ -229,9 +259,14 @@ impl<'s> Stack<'s> {
         self.metatable_of::<T>().map(drop)
     }
 
-    /// Pushes a userdata with the metatable in a slot of the anchors.
+    /// Pushes a userdata, with the metatable in a slot of the anchors if there is one.
     #[inline]
-    fn push_block<T: HostObject>(self, object: T, metatable: SlotKey) {
+    fn push_block<T: HostObject>(
+        self,
+        object: T,
+        mark: impl FnOnce(*const Header) -> u64,
+        metatable: Option<SlotKey>,
+    ) {
         const { assert!(align_of::<T>() <= 8 && size_of::<T>() < 1 << 20) };
         // SAFETY: live and locked; a slot is reserved; the size is far below LuaJIT's limit.
         // The new block is 8-aligned and large enough for a `Block<T>`, and its userdata is the newest object.
@@ -239,15 +274,16 @@ impl<'s> Stack<'s> {
             let block = sys::lua_newuserdata(self.l, size_of::<Block<T>>()).cast::<Block<T>>();
             block.write(Block {
                 header: Header {
-                    mark: mark_of(block.cast()),
+                    mark: mark(block.cast()),
                     shared: self.shared,
                     methods: MethodsOf::<T>::METHODS,
                     borrows: Cell::new(0),
                 },
                 payload: ManuallyDrop::new(object),
             });
-            let metatable = self.anchored(metatable).table();
-            inline::set_new_metatable(block.cast(), metatable.expect("a metatable is a table"));
+            if let Some(metatable) = metatable.and_then(|key| self.anchored(key).table()) {
+                inline::set_new_metatable(block.cast(), metatable);
+            }
         }
     }
 
@@ -283,7 +319,9 @@ impl<'s> Stack<'s> {
 
     /// Pushes a function that calls `object`'s [`Operation::Call`].
     pub(crate) fn push_function<T: HostObject>(self, object: T) {
-        self.push_block(object, slots::FUNCTION_META);
+        // The metatable is for its finalizer, which costs more than all the rest.
+        let metatable = std::mem::needs_drop::<T>().then_some(slots::FUNCTION_META);
+        self.push_block(object, mark_of_function, metatable);
         // SAFETY: live and locked; the payload on top becomes the one upvalue.
         unsafe { sys::lua_pushcclosure(self.l, sys::lupa_trampoline(sys::LUPA_FUNCTION), 1) };
     }
@@ -303,7 +341,9 @@ impl<'s> Stack<'s> {
             }
         }
         let top = self.top();
-        let payload = self.host_object(top);
+        // SAFETY: live and locked; the slot keeps the value.
+        let payload = unsafe { self.value(top).and_then(|value| verify_function(value)) }
+            .and_then(|header| self.object_of(header));
         // The function in its slot keeps its upvalue, which `debug.setupvalue` cannot change.
         self.truncate(top - 1);
         payload
