@@ -16,13 +16,7 @@ include!("src/offsets.rs");
 const EXPORTS: &str = "lua_*; luaL_*; luaopen_*; luaJIT_*;";
 
 fn main() -> io::Result<()> {
-    for path in [
-        "build.rs",
-        "src/offsets.rs",
-        "shim/shim.c",
-        "shim/internals.c",
-        "shim/shim.h",
-    ] {
+    for path in ["build.rs", "src/offsets.rs", "shim"] {
         println!("cargo::rerun-if-changed={path}");
     }
     // What luajit-src and its make read; cc names CC, CFLAGS and their like itself.
@@ -100,7 +94,7 @@ fn set_flags(msvc: bool) {
 
 fn build_shim(include: &Path, private: &Path, msvc: bool) {
     let mut cc = cc::Build::new();
-    cc.files(["shim/shim.c", "shim/internals.c"]);
+    cc.files(["shim/shim.c", "shim/guards.c", "shim/internals.c"]);
     cc.include("shim").include(include).include(private);
     if feature("ASSERTIONS") {
         cc.define("LUA_USE_ASSERT", None);

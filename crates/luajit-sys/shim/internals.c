@@ -1,4 +1,4 @@
-/* What the C API has no function for.  Only this file looks at LuaJIT's own structures; UPGRADE.md
+/* What the C API has no function for.  Only this file and guards.c look at LuaJIT's own structures; UPGRADE.md
 ** says what it relies on. */
 
 #include "shim.h"

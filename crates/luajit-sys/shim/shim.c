@@ -178,23 +178,6 @@ int lupa_p_gc(lua_State *L)
   return 1;
 }
 
-/* -- Native stack ------------------------------------------------------------ */
-
-static THREAD_LOCAL size_t stack_end;
-
-void lupa_set_stack_end(size_t address)
-{
-  stack_end = address;
-}
-
-int lupa_check_stack(lua_State *L)
-{
-  char here;
-  if ((size_t)&here < stack_end)
-    return luaL_error(L, "stack overflow: too many nested C calls");
-  return 0;
-}
-
 /* -- Guards on the debug library ------------------------------------------- */
 
 /* C functions, LuaJIT's own and ours, trust their stack slots and upvalues: with
@@ -327,6 +310,7 @@ int lupa_p_openlibs(lua_State *L)
   /* Opening `jit` starts the compiler, so it is opened in any case. */
   open_library(L, luaopen_jit, LUA_JITLIBNAME);
   lupa_prepare_compiler(L);
+  lupa_install_guards(L);
   if (!(libs & LUPA_LIB_JIT)) forget_jit(L);
   if (libs & LUPA_LIB_FFI) {
     if (libs & LUPA_LIB_PACKAGE) {

@@ -59,9 +59,9 @@ int lupa_message_handler(lua_State *L);
 ** thread: an address, 0 while unknown.  Stacks grow downwards. */
 void lupa_set_stack_end(size_t address);
 
-/* () ->, raises when the native stack is used up.  For Lua code to call before
-** LuaJIT's own functions that call back and so nest C calls. */
-int lupa_check_stack(lua_State *L);
+/* Has LuaJIT's own functions that call back, and so nest C calls, raise when the native stack is used up,
+** and keeps load() from switching hooks off.  The basic library is open, and no Lua code has run. */
+void lupa_install_guards(lua_State *L);
 
 /* Protected entries: to be called with lua_pcall() only. */
 int lupa_p_index(lua_State *L);     /* (t, k)    -> t[k] */

@@ -168,8 +168,6 @@ unsafe extern "C-unwind" {
     pub fn lupa_message_handler(L: *mut lua_State) -> c_int;
     /// Allocates what LuaJIT's compiler needs before it can cope without memory; may raise.
     pub fn lupa_prepare_compiler(L: *mut lua_State);
-    /// `() ->`, raises when the native stack is used up
-    pub fn lupa_check_stack(L: *mut lua_State) -> c_int;
     /// `(t, k) -> t[k]`
     pub fn lupa_p_index(L: *mut lua_State) -> c_int;
     /// `(t, k, v) ->`

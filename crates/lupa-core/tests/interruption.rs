@@ -34,6 +34,7 @@ const ENDLESS: &[&str] = &[
     "setmetatable({}, {__index = function() while true do end end}).x = nil while true do end",
     "load(function() while true do end end) while true do end",
     "while true do load(function() while true do end end) end",
+    "while true do loadstring(function() while true do end end) end",
     "local s = '' while true do s = #s > 1e4 and '' or s .. 'x' end",
 ];
 
@@ -56,7 +57,7 @@ fn load_still_reads_piece_by_piece() {
         local ok, e = load(function() error({}) end)
         assert(ok == nil and type(e) == 'table')
         ok, e = load(function() return {} end)
-        assert(ok == nil and e == 'reader function must return a string', e)
+        assert(ok == nil and e:find('reader function must return a string$'), e)
         n = 0
         ok, e = load(function() n = n + 1 return n == 1 and 'x x' or nil end)
         assert(ok == nil and e:find('^%(load%):1:'), e)

@@ -4,7 +4,7 @@ use lupa_core::{Error, Result, Runtime};
 
 /// Functions of LuaJIT that call back from C, nested without end. Each ends in an error that
 /// Lua code can catch, or in Lua's own limit.
-const NESTED: [(&str, &str); 11] = [
+const NESTED: &[(&str, &str)] = &[
     (
         "gsub",
         "local function f() string.gsub('a', 'a', f) end f()",
@@ -21,6 +21,52 @@ const NESTED: [(&str, &str); 11] = [
     (
         "load",
         "local function f() local ok, e = load(f) error(e, 0) end f()",
+    ),
+    (
+        "loadstring",
+        "local function f() local ok, e = loadstring(f) error(e, 0) end f()",
+    ),
+    (
+        "print",
+        "local t = setmetatable({}, {}) getmetatable(t).__tostring = function() print(t) return 'x' end print(t)",
+    ),
+    (
+        "format",
+        "local t = setmetatable({}, {})
+         getmetatable(t).__tostring = function() return ('%s'):format(t) .. '' end ('%s'):format(t)",
+    ),
+    (
+        "buffer",
+        "local t, b = setmetatable({}, {}), require('string.buffer')
+         getmetatable(t).__tostring = function() return tostring(b.new():put(t)) end b.new():put(t)",
+    ),
+    (
+        "dofile",
+        "local name = os.tmpname()
+         local file = io.open(name, 'w') file:write('dofile(file) return 1') file:close()
+         _G.file = name
+         local _, e = pcall(dofile, name)
+         os.remove(name)
+         error(e, 0)",
+    ),
+    (
+        "original functions",
+        // What the debug library shows of a guarded function is no way around its guard.
+        "local originals = {string.gsub, table.sort, coroutine.resume}
+         for _, f in ipairs({string.gsub, table.sort, coroutine.resume}) do
+             for i = 1, 9 do
+                 local name, value = debug.getupvalue(f, i)
+                 if type(value) == 'function' then originals[#originals + 1] = value end
+             end
+         end
+         string.gsub('a', 'a', function() originals[#originals + 1] = debug.getinfo(2, 'f').func end)
+         for _, f in ipairs(originals) do
+             local function nest_gsub() f('a', 'a', nest_gsub) end
+             local function nest_sort() f({1, 2}, nest_sort) end
+             local function nest_resume() return (select(2, f(coroutine.create(nest_resume)))) end
+             pcall(nest_gsub) pcall(nest_sort) pcall(nest_resume)
+         end
+         error('overflow was survived')",
     ),
     (
         "require",
@@ -75,10 +121,10 @@ fn on_a_stack_of(bytes: usize, code: &'static str) -> Result<()> {
         .expect("the thread lives")
 }
 
-// Breaks (the process dies) without the checks of `guards.lua`.
+// Breaks (the process dies) without the checks of `shim/guards.c`.
 #[test]
 fn nested_c_calls_end_in_an_error() {
-    for (name, code) in NESTED {
+    for &(name, code) in NESTED {
         let error = on_a_stack_of(512 << 10, code).expect_err(name).to_string();
         let expected = error.contains("overflow") || error.contains("error in error");
         assert!(expected, "{name}: {error}");

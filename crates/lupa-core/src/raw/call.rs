@@ -227,7 +227,7 @@ fn native_stack_is_short(record: &Record) -> bool {
 }
 
 /// Finds out where this thread's native stack ends and tells the shim, whose checks Lua code
-/// runs into as well (see `guards.lua`).
+/// runs into as well (`shim/guards.c`).
 #[cold]
 fn find_stack_end(record: &Record, here: usize) -> bool {
     let left = stacker::remaining_stack();

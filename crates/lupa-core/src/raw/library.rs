@@ -66,12 +66,11 @@ impl Stack<'_> {
 }
 
 impl Stack<'_> {
-    /// Puts checks of the native stack before LuaJIT's functions that nest C calls, and keeps the function that
-    /// raises errors in coroutines.
-    pub(crate) fn install_guards(self) -> Result<()> {
+    /// Keeps the function that raises errors in coroutines.
+    pub(crate) fn prepare_thrower(self) -> Result<()> {
         /// What the source compiles to: to compile it takes a fifth of the time that a runtime does.
         static BYTECODE: OnceLock<Vec<u8>> = OnceLock::new();
-        let source = include_str!("guards.lua").as_bytes();
+        let source = include_str!("thrower.lua").as_bytes();
         let code = BYTECODE.get().map_or(source, Vec::as_slice);
         let mut chunk = sys::LupaChunk {
             piece: [code.as_ptr().cast(), std::ptr::null()],
@@ -86,7 +85,6 @@ impl Stack<'_> {
         if BYTECODE.get().is_none() {
             let _ = BYTECODE.set(self.dump(self.top())?);
         }
-        self.push_protected(sys::lupa_check_stack);
         self.push_function(super::coroutine::Raise);
         self.call(call, 1)?;
         self.store(call.first(), slots::THROWER);

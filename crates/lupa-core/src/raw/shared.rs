@@ -88,7 +88,7 @@ impl Shared {
         shared.enter(|stack| {
             super::dispatch::prepare(stack)?;
             stack.open_libraries(libs)?;
-            stack.install_guards()
+            stack.prepare_thrower()
         })?;
         if let Some(bytes) = limit {
             shared.set_memory_limit(bytes)?;

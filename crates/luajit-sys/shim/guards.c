@@ -1,0 +1,182 @@
+/* Guards on LuaJIT's own functions, where the process could die of what they do or code could escape
+** from being stopped. They sit inside the functions: what Lua code calls, sees in a traceback
+** or finds by the debug library are the functions themselves, so there is no way around. */
+
+#include "shim.h"
+#include "lauxlib.h"
+#include "lualib.h"
+#include "lj_obj.h"
+#include "lj_bc.h"
+#include "lj_err.h"
+#include "lj_state.h"
+
+#if defined(_MSC_VER)
+#define THREAD_LOCAL __declspec(thread)
+#else
+#define THREAD_LOCAL __thread
+#endif
+
+/* -- The native stack --------------------------------------------------------- */
+
+/* Functions in C that call back into Lua nest the interpreter on the native stack, which LuaJIT does not watch. */
+
+static THREAD_LOCAL size_t stack_end;
+
+void lupa_set_stack_end(size_t address)
+{
+  stack_end = address;
+}
+
+/* Stands between the interpreter and all functions of LuaJIT's libraries that are written in C. */
+static int call_checked(lua_State *L, lua_CFunction function)
+{
+  char here;
+  if ((size_t)&here < stack_end)
+    return luaL_error(L, "stack overflow: too many nested C calls");
+  return function(L);
+}
+
+/* -- Coroutines ----------------------------------------------------------------- */
+
+/* LuaJIT's functions that resume are in assembler, where nothing can stand before them. These do the
+** same, in C. */
+
+/* Makes room on the stack of the coroutine `on`, after whose failure it still waits if it did; a status. */
+static int make_room(lua_State *on, int count)
+{
+  uint8_t status = on->status;
+  int error;
+  if (mref(on->maxstack, char) - (char *)on->top > count * (ptrdiff_t)sizeof(TValue))
+    return LUA_OK;
+  error = lj_state_cpgrowstack(on, (MSize)count);
+  if (error != LUA_OK) {
+    on->top--;
+    on->status = status;
+  }
+  return error;
+}
+
+static void no_room(lua_State *L, int error)
+{
+  if (error == LUA_ERRMEM)
+    lj_err_mem(L);
+  luaL_error(L, "stack overflow");
+}
+
+/* Resumes a coroutine with the values above `first`, in whose place its results come. -1: it raised the error
+** that is on top of its stack. -2: it cannot be resumed; the message is pushed. */
+static int resume(lua_State *L, lua_State *co, int first)
+{
+  int count = lua_gettop(L) - first, error;
+  if (co->cframe != NULL || co->status > LUA_YIELD || (co->status == LUA_OK && co->top == co->base)) {
+    lua_pushstring(L, co->cframe != NULL ? "cannot resume running coroutine" : "cannot resume dead coroutine");
+    return -2;
+  }
+  error = make_room(co, count + 1);
+  if (error != LUA_OK)
+    no_room(L, error);
+  lua_xmove(L, co, count);
+  if (lua_resume(co, count) > LUA_YIELD)
+    return -1;
+  count = lua_gettop(co);
+  error = make_room(L, count);
+  if (error != LUA_OK) {
+    lua_settop(co, 0);
+    no_room(L, error);
+  }
+  lua_xmove(co, L, count);
+  return count;
+}
+
+static int co_resume(lua_State *L)
+{
+  lua_State *co = lua_tothread(L, 1);
+  int count;
+  if (co == NULL)
+    return luaL_argerror(L, 1, "coroutine expected");
+  count = resume(L, co, 1);
+  setboolV(L->base, count >= 0);
+  if (count == -1)
+    lua_xmove(co, L, 1);
+  return 1 + (count < 0 ? 1 : count);
+}
+
+/* What coroutine.wrap() makes. */
+static int co_wrapped(lua_State *L)
+{
+  lua_State *co = lua_tothread(L, lua_upvalueindex(1));
+  int count = co != NULL ? resume(L, co, 0) : luaL_error(L, "no coroutine");
+  if (count >= 0)
+    return count;
+  if (count == -1) {
+    if (co->status == LUA_ERRMEM)
+      lj_err_mem(L); /* LuaJIT would make an ordinary error of it */
+    lua_xmove(co, L, 1);
+  }
+  if (lua_type(L, -1) == LUA_TSTRING)
+    lj_err_callermsg(L, lua_tostring(L, -1));
+  return lua_error(L);
+}
+
+/* Has a function run C code that goes through call_checked(). */
+static void set_code(lua_State *L, GCfunc *function, lua_CFunction code)
+{
+  function->c.f = code;
+  setmref(function->c.pc, &G(L)->bc_cfunc_int);
+}
+
+static lua_CFunction original_wrap;
+
+static int co_wrap(lua_State *L)
+{
+  int results = original_wrap(L);
+  set_code(L, funcV(L->top - 1), co_wrapped);
+  return results;
+}
+
+/* -- Reading source text -------------------------------------------------------- */
+
+static lua_CFunction original_load;
+
+/* An error of a hook, which ends code that has to stop, leaves hooks off if it meets lua_load() on its way.
+** Nothing could stop the code that goes on from here. */
+static int load(lua_State *L)
+{
+  global_State *g = G(L);
+  int in_hook = hook_active(g);
+  int results = original_load(L);
+  if (!in_hook)
+    hook_leave(g);
+  return results;
+}
+
+/* -- Installation --------------------------------------------------------------- */
+
+/* Puts `code` in the place of the code of a function, a field of the table on top; gives what it was. */
+static lua_CFunction replace(lua_State *L, const char *name, lua_CFunction code)
+{
+  GCfunc *function;
+  lua_CFunction original;
+  lua_getfield(L, -1, name);
+  function = funcV(L->top - 1);
+  original = function->c.f;
+  set_code(L, function, code);
+  lua_pop(L, 1);
+  return original;
+}
+
+void lupa_install_guards(lua_State *L)
+{
+  global_State *g = G(L);
+  g->wrapf = (lua_CFunction)call_checked;
+  setbc_op(&g->bc_cfunc_int, BC_FUNCCW);
+  lua_getglobal(L, LUA_COLIBNAME);
+  replace(L, "resume", co_resume);
+  /* The same code in each state, so it does not matter which thread writes last. */
+  original_wrap = replace(L, "wrap", co_wrap);
+  lua_pop(L, 1);
+  lua_pushvalue(L, LUA_GLOBALSINDEX);
+  original_load = replace(L, "load", load);
+  replace(L, "loadstring", load);
+  lua_pop(L, 1);
+}
