@@ -55,7 +55,7 @@ impl Atom {
         Ok(match slot.kind() {
             Kind::Nil => Atom::Nil,
             Kind::Boolean => Atom::Boolean(slot.truthy()),
-            Kind::Number => Atom::number(slot.number_unchecked_kind()),
+            Kind::Number => Atom::number(slot.number().expect("it is a number")),
             Kind::String => Atom::Bytes(slot.bytes().unwrap_or_default().to_vec()),
             Kind::Table => match tables.get(&(slot.address() as usize)) {
                 Some(id) => Atom::Table(*id),
