@@ -1,6 +1,7 @@
 /* What the C API has no function for.  Only this file and guards.c look at LuaJIT's own structures; UPGRADE.md
 ** says what it relies on. */
 
+#include <string.h>
 #include "shim.h"
 #include "lj_obj.h"
 #include "lj_frame.h"
@@ -11,6 +12,11 @@
 #include "lj_iropt.h"
 #include "lj_jit.h"
 #include "lj_dispatch.h"
+#include "lj_bcdump.h"
+#if LJ_HASFFI
+#include "lj_ctype.h"
+#include "lj_cdata.h"
+#endif
 
 /* -- Layout ------------------------------------------------------------------ */
 
@@ -147,6 +153,97 @@ void lupa_end_coroutine(lua_State *co)
 int lupa_has_ctypes(lua_State *L)
 {
   return mref(G(L)->ctype_state, void) != NULL;
+}
+
+/* The FFI library must have been opened: its collector's part looks up the type. */
+void lupa_push_int64(lua_State *L, uint64_t bits, int is_unsigned)
+{
+#if LJ_HASFFI
+  GCcdata *cd;
+  lj_gc_check(L);
+  cd = lj_cdata_new_(L, is_unsigned ? CTID_UINT64 : CTID_INT64, 8);
+  memcpy(cdataptr(cd), &bits, 8);
+  setcdataV(L, L->top, cd);
+#else
+  (void)bits;
+  (void)is_unsigned;
+  setnilV(L->top);
+#endif
+  L->top++;
+}
+
+/* The type is told by its numbers, not by an id: qualified types have ids of their own. */
+int lupa_to_int64(lua_State *L, int index, uint64_t *bits)
+{
+#if LJ_HASFFI
+  TValue *o = L->base + index - 1;
+  if (o < L->top && tviscdata(o)) {
+    CTState *cts = ctype_ctsG(G(L));
+    GCcdata *cd = cdataV(o);
+    CType *ct = ctype_raw(cts, cd->ctypeid);
+    if (ctype_isinteger(ct->info) && ct->size == 8) {
+      memcpy(bits, cdataptr(cd), 8);
+      return (ct->info & CTF_UNSIGNED) ? 2 : 1;
+    }
+  }
+#else
+  (void)L;
+  (void)index;
+  (void)bits;
+#endif
+  return 0;
+}
+
+/* -- Functions --------------------------------------------------------------- */
+
+int lupa_parameters(lua_State *L, int index, int *is_vararg)
+{
+  GCfunc *fn = funcV(L->base + index - 1);
+  if (!isluafunc(fn)) {
+    *is_vararg = 1;
+    return 0;
+  }
+  *is_vararg = (funcproto(fn)->flags & PROTO_VARARG) != 0;
+  return funcproto(fn)->numparams;
+}
+
+/* As lua_dump(), which has no way to leave the debug information out. */
+int lupa_dump(lua_State *L, int index, lua_Writer writer, void *data, int strip)
+{
+  TValue *o = L->base + index - 1;
+  uint32_t flags = LJ_FR2 * BCDUMP_F_FR2;
+  if (!tvisfunc(o) || !isluafunc(funcV(o)))
+    return 1;
+  if (strip)
+    flags |= BCDUMP_F_STRIP;
+  return lj_bcwrite(L, funcproto(funcV(o)), writer, data, flags);
+}
+
+/* -- The compiler ------------------------------------------------------------ */
+
+int lupa_jit_status(lua_State *L, char *features, size_t size)
+{
+#if LJ_HASJIT
+  uint32_t flags = L2J(L)->flags, bit = JIT_F_CPU;
+  const char *name = JIT_F_CPUSTRING;
+  size_t used = 0;
+  /* Each name comes after its length. */
+  for (; *name; name += 1 + (uint8_t)*name, bit <<= 1) {
+    size_t length = (uint8_t)*name;
+    if ((flags & bit) && used + length + 1 < size) {
+      memcpy(features + used, name + 1, length);
+      used += length;
+      features[used++] = ' ';
+    }
+  }
+  features[used] = '\0';
+  return (flags & JIT_F_ON) != 0;
+#else
+  (void)L;
+  (void)size;
+  features[0] = '\0';
+  return -1;
+#endif
 }
 
 /* -- Memory errors ----------------------------------------------------------- */

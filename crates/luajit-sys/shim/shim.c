@@ -2,6 +2,7 @@
 #include "shim.h"
 #include "lauxlib.h"
 #include "lualib.h"
+#include "luajit.h"
 
 #if defined(_MSC_VER)
 #define THREAD_LOCAL __declspec(thread)
@@ -392,15 +393,77 @@ int lupa_p_dump(lua_State *L)
 {
   luaL_Buffer buffer;
   int status;
+  int strip = lua_toboolean(L, 2);
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lua_settop(L, 1);
   luaL_buffinit(L, &buffer);
-  /* lua_dump() wants the function on top: the buffer keeps its pieces above. */
-  status = lua_dump(L, write_dump, &buffer);
+  status = lupa_dump(L, 1, write_dump, &buffer, strip);
   if (status == LUA_ERRMEM)
     lj_err_throw(L, status); /* it was caught and left on top */
   if (status != 0)
     return luaL_error(L, "unable to dump given function");
   luaL_pushresult(&buffer);
   return 1;
+}
+
+/* Not passed as an argument, for the reason that is given at lupa_set_chunk(): a light userdata that Lua code
+** made of a number could be taken for a pointer of the host's. */
+int lupa_p_pointer(lua_State *L)
+{
+  lupa_Chunk *chunk = chunk_to_load;
+  chunk_to_load = NULL;
+  if (chunk == NULL)
+    return luaL_error(L, "no pointer to push");
+  lua_pushlightuserdata(L, (void *)chunk->piece[0]);
+  return 1;
+}
+
+int lupa_p_open_ffi(lua_State *L)
+{
+  lua_pushcfunction(L, luaopen_ffi);
+  lua_call(L, 0, 0);
+  return 0;
+}
+
+/* -- The compiler and the profiler ------------------------------------------------ */
+
+int lupa_p_setmode(lua_State *L)
+{
+  int mode = (int)lua_tointeger(L, 1);
+  int trace = (int)lua_tointeger(L, 2);
+  int index = 0;
+  switch (mode & LUAJIT_MODE_MASK) {
+  case LUAJIT_MODE_ENGINE:
+    break;
+  case LUAJIT_MODE_FUNC:
+  case LUAJIT_MODE_ALLFUNC:
+  case LUAJIT_MODE_ALLSUBFUNC:
+    luaL_checktype(L, 3, LUA_TFUNCTION);
+    index = 3;
+    break;
+  case LUAJIT_MODE_TRACE:
+    index = trace;
+    break;
+  default:
+    return luaL_argerror(L, 1, "no such mode");
+  }
+  lua_pushboolean(L, luaJIT_setmode(L, index, mode));
+  return 1;
+}
+
+static luaJIT_profile_callback profile_entry;
+
+void lupa_set_profile_entry(luaJIT_profile_callback entry)
+{
+  profile_entry = entry;
+}
+
+int lupa_p_profile(lua_State *L)
+{
+  const char *mode = lua_tostring(L, 1);
+  if (mode != NULL)
+    luaJIT_profile_start(L, mode, profile_entry, NULL);
+  else
+    luaJIT_profile_stop(L);
+  return 0;
 }

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "lua.h"
+#include "luajit.h"
 
 /* What a trampoline asks the Rust side to do: the metamethods of a host
 ** object, in the order of the Rust enum `Event`, then a call of a host function. */
@@ -75,7 +76,14 @@ int lupa_p_openlibs(lua_State *L);  /* (bit mask of LUPA_LIB_*) -> */
 int lupa_p_load(lua_State *L);      /* () -> function of lupa_set_chunk()'s chunk; raises what lua_loadx leaves */
 int lupa_p_string(lua_State *L);    /* () -> the first piece of lupa_set_chunk()'s chunk, a string */
 int lupa_p_table(lua_State *L);     /* (array, hash) -> a table with room for so many entries */
-int lupa_p_dump(lua_State *L);      /* (function) -> bytecode, a string */
+int lupa_p_dump(lua_State *L);      /* (function, strip) -> bytecode, a string */
+int lupa_p_pointer(lua_State *L);   /* () -> the address of the first piece of lupa_set_chunk()'s chunk, a light userdata */
+int lupa_p_open_ffi(lua_State *L);  /* () ->, opens the FFI library without making a global */
+int lupa_p_setmode(lua_State *L);   /* (mode, trace, function) -> luaJIT_setmode() for what the mode is about */
+int lupa_p_profile(lua_State *L);   /* (mode or nil) ->, starts the profiler with the profile entry, or stops it */
+
+/* What the profiler calls; it must neither raise nor unwind. Process-wide, as the profiler is. */
+void lupa_set_profile_entry(luaJIT_profile_callback entry);
 
 /* Allocates what the compiler needs before it can cope without memory; may raise. */
 void lupa_prepare_compiler(lua_State *L);
@@ -132,6 +140,24 @@ void lupa_close(lua_State *L);
 
 /* Whether the FFI library was opened, so that there may be values of its types. */
 int lupa_has_ctypes(lua_State *L);
+
+/* Pushes an int64_t or uint64_t of the FFI library, which must have been opened; one slot of the stack must be
+** reserved.  May run finalizers, as other pushes do. */
+void lupa_push_int64(lua_State *L, uint64_t bits, int is_unsigned);
+
+/* Reads a 64-bit integer of the FFI library at a positive index: 1 for a signed one, 2 for an unsigned
+** one, 0 for any other value. */
+int lupa_to_int64(lua_State *L, int index, uint64_t *bits);
+
+/* Number of parameters of the function at a positive index, and whether it takes more. */
+int lupa_parameters(lua_State *L, int index, int *is_vararg);
+
+/* As lua_dump(), of the function at a positive index; `strip` leaves the debug information out.  May raise. */
+int lupa_dump(lua_State *L, int index, lua_Writer writer, void *data, int strip);
+
+/* Whether the compiler is on, or -1 if there is none; writes the processor's features that it uses,
+** with a space after each, and a zero. */
+int lupa_jit_status(lua_State *L, char *features, size_t size);
 
 /* Standard libraries by bit. The base library includes `coroutine`. */
 #define LUPA_LIB_BASE    (1 << 0)

@@ -2,7 +2,7 @@
 //! Lua calls Rust and the protected entries through which Rust calls what can
 //! raise. See the header for the two rules behind them.
 
-use crate::{lua_CFunction, lua_Debug, lua_State};
+use crate::{lua_CFunction, lua_Debug, lua_State, luaJIT_profile_callback};
 use core::ffi::{c_char, c_int};
 
 /// Returned by a Rust entry: raise the value on top of the stack.
@@ -146,6 +146,19 @@ unsafe extern "C" {
     pub fn lupa_close(L: *mut lua_State);
     /// Whether the FFI library was opened, so that there may be values of its types.
     pub fn lupa_has_ctypes(L: *mut lua_State) -> c_int;
+    /// Pushes an `int64_t` or `uint64_t` of the FFI library, which must have been opened; one slot of the
+    /// stack must be reserved.
+    pub fn lupa_push_int64(L: *mut lua_State, bits: u64, is_unsigned: c_int);
+    /// Reads a 64-bit integer of the FFI library at a positive index: 1 for a signed one, 2 for an unsigned
+    /// one, 0 for any other value.
+    pub fn lupa_to_int64(L: *mut lua_State, index: c_int, bits: *mut u64) -> c_int;
+    /// Number of parameters of the function at a positive index, and whether it takes more.
+    pub fn lupa_parameters(L: *mut lua_State, index: c_int, is_vararg: *mut c_int) -> c_int;
+    /// Whether the compiler is on, or -1 if there is none; writes the processor's features that it uses,
+    /// with a space after each, and a zero.
+    pub fn lupa_jit_status(L: *mut lua_State, features: *mut c_char, size: usize) -> c_int;
+    /// Sets what the profiler calls: it must neither raise nor unwind.
+    pub fn lupa_set_profile_entry(entry: luaJIT_profile_callback);
     /// Puts the stack of the running state in order for the error that an allocator is about to cause by
     /// refusing. For allocators only, while Lua code runs; any state of the runtime will do.
     pub fn lupa_before_memory_error(L: *mut lua_State);
@@ -190,6 +203,14 @@ unsafe extern "C-unwind" {
     pub fn lupa_p_string(L: *mut lua_State) -> c_int;
     /// `(array, hash) -> table` with room for so many entries
     pub fn lupa_p_table(L: *mut lua_State) -> c_int;
-    /// `(function) -> bytecode`
+    /// `(function, strip) -> bytecode`
     pub fn lupa_p_dump(L: *mut lua_State) -> c_int;
+    /// `() -> light userdata`, of the first piece of what [`lupa_set_chunk`] set, once
+    pub fn lupa_p_pointer(L: *mut lua_State) -> c_int;
+    /// `() ->`, opens the FFI library without making a global
+    pub fn lupa_p_open_ffi(L: *mut lua_State) -> c_int;
+    /// `(mode, trace, function) -> luaJIT_setmode(...)`
+    pub fn lupa_p_setmode(L: *mut lua_State) -> c_int;
+    /// `(mode or nil) ->`, starts or stops the profiler
+    pub fn lupa_p_profile(L: *mut lua_State) -> c_int;
 }
