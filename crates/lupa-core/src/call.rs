@@ -134,4 +134,16 @@ impl<'s> Results<'s> {
             Slot::none(self.first.stack())
         }
     }
+
+    /// The results without the first `count`.
+    #[inline]
+    pub fn skip(self, count: usize) -> Self {
+        // Without any left it does not matter which would be first.
+        let count = count.min(self.count);
+        Results {
+            first: Slot::new(self.first.stack(), self.first.index() + count as c_int),
+            count: self.count - count,
+            ..self
+        }
+    }
 }

@@ -33,7 +33,8 @@ pub trait IntoLua {
     fn into_lua(self, to: Pusher<'_>) -> Result<()>;
 }
 
-/// Several values read from the results of a call: `()`, one value, or a tuple.
+/// Several values read from the results of a call: `()`, one value, a tuple of up to twelve, a
+/// [`Variadic`](crate::Variadic), or a `Result`.
 pub trait FromLuaMulti<'s>: Sized {
     /// Reads the results; missing ones read as nil, extra ones are dropped.
     ///
@@ -42,7 +43,8 @@ pub trait FromLuaMulti<'s>: Sized {
     fn from_results(results: Results<'s>) -> Result<Self>;
 }
 
-/// Several values pushed as arguments: `()`, one value, or a tuple.
+/// Several values pushed as arguments: `()`, one value, a tuple of up to twelve, a slice, a
+/// [`Variadic`](crate::Variadic), or a `Result`.
 pub trait IntoLuaMulti {
     /// Pushes all values.
     ///
@@ -130,9 +132,16 @@ impl IntoLua for f64 {
     }
 }
 
+/// The nearest `f32`; a number beyond its range is refused.
 impl<'s> FromLua<'s> for f32 {
     fn from_lua(slot: Slot<'s>) -> Result<Self> {
-        f64::from_lua(slot).map(|n| n as f32)
+        let n = f64::from_lua(slot)?;
+        let rounded = n as f32;
+        if rounded.is_infinite() && n.is_finite() {
+            let message = format!("{n} is not between {} and {}", f32::MIN, f32::MAX);
+            return Err(Error::conversion("number", "f32", message));
+        }
+        Ok(rounded)
     }
 }
 
@@ -141,45 +150,6 @@ impl IntoLua for f32 {
         to.number(f64::from(self))
     }
 }
-
-/// Largest integer up to which all integers are Lua numbers.
-const EXACT: u64 = 1 << 53;
-
-macro_rules! integers {
-    ($($type:ident)*) => {$(
-        impl<'s> FromLua<'s> for $type {
-            #[inline]
-            fn from_lua(slot: Slot<'s>) -> Result<Self> {
-                let n = slot.number().ok_or_else(|| slot.mismatch(stringify!($type)))?;
-                let i = n as $type;
-                // A cast saturates, so a number beyond the type does not come back equal,
-                // save for the type's own limits rounded to a double.
-                if i as f64 == n && (i != $type::MAX || i as u64 <= EXACT) {
-                    Ok(i)
-                } else {
-                    Err(Error::conversion("number", stringify!($type), format!("{n} does not fit")))
-                }
-            }
-        }
-
-        impl IntoLua for $type {
-            #[inline]
-            fn into_lua(self, to: Pusher<'_>) -> Result<()> {
-                let n = self as f64;
-                if n as $type == self && (self != $type::MAX || self as u64 <= EXACT) {
-                    return to.number(n);
-                }
-                Err(Error::conversion(
-                    stringify!($type),
-                    "number",
-                    format!("{self} has no exact double"),
-                ))
-            }
-        }
-    )*};
-}
-
-integers! { i8 i16 i32 i64 isize u8 u16 u32 u64 usize }
 
 impl<'s, T: FromLua<'s>> FromLua<'s> for Option<T> {
     #[inline]
@@ -287,36 +257,43 @@ impl IntoLuaMulti for () {
 }
 
 macro_rules! tuples {
-    ($($count:literal: $($name:ident $index:tt)*;)*) => {$(
-        impl<'s, $($name: FromLua<'s>),*> FromLuaMulti<'s> for ($($name,)*) {
+    ($($count:literal: $($name:ident $index:tt)* | $last:ident $end:tt;)*) => {$(
+        /// The last one may be several values itself, such as a [`Variadic`](crate::Variadic).
+        impl<'s, $($name: FromLua<'s>,)* $last: FromLuaMulti<'s>> FromLuaMulti<'s> for ($($name,)* $last,) {
             #[inline]
             fn from_results(results: Results<'s>) -> Result<Self> {
-                Ok(($($name::from_lua(results.get($index))?,)*))
+                Ok(($($name::from_lua(results.get($index))?,)* $last::from_results(results.skip($end))?,))
             }
         }
 
-        impl<$($name: IntoLua),*> IntoLuaMulti for ($($name,)*) {
+        /// The last one may be several values itself, such as a [`Variadic`](crate::Variadic).
+        impl<$($name: IntoLua,)* $last: IntoLuaMulti> IntoLuaMulti for ($($name,)* $last,) {
             #[inline]
             fn push_all(self, to: &mut Arguments<'_>) -> Result<()> {
                 to.reserve($count)?;
                 $(to.push_reserved(self.$index)?;)*
-                Ok(())
+                self.$end.push_all(to)
             }
         }
     )*};
 }
 
 tuples! {
-    1: A 0;
-    2: A 0 B 1;
-    3: A 0 B 1 C 2;
-    4: A 0 B 1 C 2 D 3;
-    5: A 0 B 1 C 2 D 3 E 4;
-    6: A 0 B 1 C 2 D 3 E 4 F 5;
-    7: A 0 B 1 C 2 D 3 E 4 F 5 G 6;
-    8: A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7;
+    1: | A 0;
+    2: A 0 | B 1;
+    3: A 0 B 1 | C 2;
+    4: A 0 B 1 C 2 | D 3;
+    5: A 0 B 1 C 2 D 3 | E 4;
+    6: A 0 B 1 C 2 D 3 E 4 | F 5;
+    7: A 0 B 1 C 2 D 3 E 4 F 5 | G 6;
+    8: A 0 B 1 C 2 D 3 E 4 F 5 G 6 | H 7;
+    9: A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 | I 8;
+    10: A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 | J 9;
+    11: A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9 | K 10;
+    12: A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9 K 10 | L 11;
 }
 
+/// The items are one argument each; see [`Variadic`](crate::Variadic) for those of a `Vec`.
 impl<T: IntoLua> IntoLuaMulti for &[T]
 where
     T: Clone,

@@ -33,6 +33,7 @@
 
 mod call;
 mod chunk;
+mod collections;
 mod convert;
 mod coroutine;
 mod cursor;
@@ -41,21 +42,26 @@ mod filter;
 mod function;
 mod handle;
 mod host;
+mod integer;
 mod interruption;
 mod jit_modules;
 mod libs;
+mod multi;
 mod raw;
 mod reference;
 mod runtime;
 mod sandbox;
+mod sequence;
 mod slot;
 mod string;
 mod table;
+mod text;
 mod usertype;
 mod value;
 
 pub use call::{Arguments, Around, Directly, Results};
 pub use chunk::{Chunk, ChunkMode, is_incomplete};
+pub use collections::Sequence;
 pub use convert::{Bytes, FromLua, FromLuaMulti, IntoLua, IntoLuaMulti, Owned};
 pub use coroutine::Coroutine;
 pub use cursor::Cursor;
@@ -64,6 +70,7 @@ pub use filter::{Access, AttributeFilter};
 pub use function::Function;
 pub use host::{Call, HostObject, Operation, RuntimeRef};
 pub use libs::Libs;
+pub use multi::Variadic;
 pub use raw::coroutine::CoroutineStatus;
 #[cfg(feature = "fault-injection")]
 #[doc(hidden)]
@@ -72,6 +79,7 @@ pub use raw::stack::Kind;
 pub use raw::userdata::HostRef;
 pub use reference::{Reference, UserData};
 pub use runtime::{Builder, Guard, Runtime};
+pub use sequence::{Entries, Items};
 pub use slot::{Pusher, Slot, TableBuilder};
 pub use string::LuaString;
 pub use table::Table;

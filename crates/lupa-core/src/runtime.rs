@@ -1,6 +1,7 @@
 //! Lua runtimes.
 
 use crate::chunk::Chunk;
+use crate::collections::{Sequence, expected};
 use crate::convert::{FromLua, IntoLua};
 use crate::error::Result;
 use crate::filter::{Access, AttributeFilter};
@@ -108,6 +109,7 @@ impl Builder {
         };
         let libs = self.libs.unwrap_or(standard);
         let runtime = Runtime(Shared::new(libs.mask(), self.memory_limit)?);
+        runtime.0.kept().has_ffi.set(libs.contains(Libs::FFI));
         if let Some(filter) = self.filter {
             let _ = runtime.0.filter().set(filter);
         }
@@ -213,6 +215,41 @@ impl Runtime {
         fill: impl FnOnce(&mut TableBuilder<'_>) -> Result<()>,
     ) -> Result<Table> {
         self.create(|to| to.new_table(array, hash, fill))
+    }
+
+    /// Makes a table of keys and values.
+    ///
+    /// ```
+    /// let lua = lupa_core::Runtime::new()?;
+    /// let ages = lua.create_table_from([("Ada", 36), ("Alan", 41)])?;
+    /// assert_eq!(ages.get::<u32>("Ada")?, 36);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Error::InvalidKey`, errors of the conversions, `Error::Closed`, `Error::Forked`, `Error::Memory`.
+    pub fn create_table_from<K: IntoLua, V: IntoLua>(
+        &self,
+        entries: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<Table> {
+        let entries = entries.into_iter();
+        self.create_table_with(0, expected(&entries), |table| {
+            for (key, value) in entries {
+                table.set(key, value)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Makes a table with the items at the positions from 1; see [`Sequence`] for one inside other values.
+    ///
+    /// # Errors
+    /// Errors of the conversions, `Error::Closed`, `Error::Forked`, `Error::Memory`.
+    pub fn create_sequence_from<V: IntoLua>(
+        &self,
+        items: impl IntoIterator<Item = V>,
+    ) -> Result<Table> {
+        self.create(|to| Sequence(items).into_lua(to))
     }
 
     /// Makes a string that stays in Lua.

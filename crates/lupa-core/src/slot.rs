@@ -122,22 +122,12 @@ impl<'s> Slot<'s> {
     /// The value of an `int64_t` or `uint64_t` of the FFI library; `None` for other values.
     ///
     /// # Errors
-    /// Errors of a `__tostring` that Lua code gave to the type.
+    /// None at present.
     pub fn cdata_integer(self) -> Result<Option<i128>> {
         if self.kind() != Kind::CData {
             return Ok(None);
         }
-        let top = self.stack.top();
-        // The FFI library writes these two types, and no others, as a number and a suffix.
-        self.stack.push_tostring(self.index)?;
-        let text = self
-            .stack
-            .bytes(self.stack.top())
-            .and_then(|b| std::str::from_utf8(b).ok());
-        let digits = text.and_then(|t| t.strip_suffix("ULL").or_else(|| t.strip_suffix("LL")));
-        let integer = digits.and_then(|digits| digits.parse().ok());
-        self.stack.pop_to(top);
-        Ok(integer)
+        Ok(self.stack.cdata_integer(self.index))
     }
 
     /// Name of the type, for messages; a host object's own.

@@ -8,6 +8,16 @@ use crate::handle::{Handle, settled};
 use crate::slot::{Pusher, Slot};
 
 /// A Lua table.
+///
+/// ```
+/// let lua = lupa_core::Runtime::new()?;
+/// let point = lua.create_table_from([("x", 3.0), ("y", 4.0)])?;
+/// point.set("name", "P")?;
+/// assert_eq!(point.get::<f64>("x")?, 3.0);
+/// assert_eq!(point.get::<Option<f64>>("z")?, None);
+/// assert!(point.contains_key("name")?);
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Table(pub(crate) Handle);
 
@@ -56,6 +66,36 @@ impl Table {
         self.0.set_with(key, value, Directly)
     }
 
+    /// Whether `table[key]` is anything but nil, metamethods honoured.
+    ///
+    /// # Errors
+    /// As [`Table::get`].
+    pub fn contains_key(&self, key: impl IntoLua) -> Result<bool> {
+        self.get_with(|to| key.into_lua(to), |slot| Ok(!slot.is_nil()))
+    }
+
+    /// Lua's `a == b`, which asks `__eq` for two tables that are not the same; see [`Table::same`].
+    ///
+    /// ```
+    /// use lupa_core::{Runtime, Table};
+    ///
+    /// let lua = Runtime::new()?;
+    /// let (a, b): (Table, Table) = lua
+    ///     .load("local m = {__eq = function() return true end} return setmetatable({}, m), setmetatable({}, m)")
+    ///     .eval()?;
+    /// assert!(a.equals(&b)? && !a.same(&b)?);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Errors of the metamethod, `Error::WrongRuntime`.
+    pub fn equals(&self, other: &Table) -> Result<bool> {
+        self.0.with(|stack, index| {
+            other.0.push(stack)?;
+            stack.protected_equal(index, index + 1)
+        })
+    }
+
     /// `table[key]` without metamethods.
     ///
     /// # Errors
@@ -80,7 +120,7 @@ impl Table {
         })
     }
 
-    /// Lua's `#table`: a border, which for a sequence is its length.
+    /// Lua's `#table`: a border, which for a sequence is its length. Metamethods are not asked.
     ///
     /// # Errors
     /// `Error::Closed`, `Error::Forked`.

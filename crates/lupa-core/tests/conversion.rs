@@ -30,18 +30,9 @@ fn integers_at_their_limits() -> Result<()> {
 }
 
 #[test]
-fn large_integers_pass_only_if_they_are_exact() -> Result<()> {
+fn the_doubles_next_to_the_limits_do_not_fit() -> Result<()> {
     let lua = Runtime::new()?;
-    for exact in [1_i64 << 53, -(1 << 53), 1 << 62, i64::MIN, (1 << 53) + 2] {
-        assert_eq!(round_trip::<_, i64>(&lua, exact)?, exact);
-    }
-    for inexact in [(1_i64 << 53) + 1, i64::MAX, i64::MIN + 1] {
-        let error = round_trip::<_, i64>(&lua, inexact).unwrap_err();
-        assert!(error.to_string().contains("has no exact double"), "{error}");
-    }
     assert!(round_trip::<_, f64>(&lua, u64::MAX).is_err());
-    assert_eq!(round_trip::<_, u64>(&lua, 1_u64 << 63)?, 1 << 63);
-    // The double next to the limits.
     assert!(round_trip::<_, i64>(&lua, 9_223_372_036_854_775_808.0).is_err());
     assert!(round_trip::<_, u64>(&lua, 18_446_744_073_709_551_616.0).is_err());
     assert!(round_trip::<_, u64>(&lua, -1.0).is_err());
@@ -158,7 +149,7 @@ fn misfits_say_what_is_wrong() -> Result<()> {
     );
     assert_eq!(
         message("1e10", |s| i32::from_lua(s).map(drop)),
-        "cannot convert number to i32: 10000000000 does not fit"
+        "cannot convert number to i32: 10000000000 is not between -2147483648 and 2147483647"
     );
     assert_eq!(
         message("{1, 'x'}", |s| Vec::<u8>::from_lua(s).map(drop)),
@@ -214,7 +205,7 @@ impl IntoLua for Misuse {
         if let Misuse::Leftovers = self {
             let _ = to.new_table(0, 0, |table| {
                 let _ = table.set(Value::Nil, 1);
-                table.set(1, vec![u64::MAX])
+                table.set(1, vec![u128::MAX])
             });
         }
         Ok(())
@@ -263,8 +254,8 @@ fn a_failed_entry_leaves_the_builder_usable() -> Result<()> {
             table.set(f64::NAN, 1),
             Err(Error::InvalidKey("NaN"))
         ));
-        assert!(table.set("big", u64::MAX).is_err());
-        assert!(table.set_index(1, vec![u64::MAX]).is_err());
+        assert!(table.set("big", u128::MAX).is_err());
+        assert!(table.set_index(1, vec![u128::MAX]).is_err());
         table.set("ok", 1)?;
         table.set_index(1, "first")
     })?;
@@ -279,7 +270,7 @@ fn a_failed_conversion_leaves_no_extra_results() -> Result<()> {
     let tolerant = lua.create_function(|call| {
         assert!(call.get::<HashMap<String, u8>>(0).is_err());
         assert!(call.get::<Vec<u8>>(0).is_err());
-        assert!(call.push(vec![1, u64::MAX]).is_err());
+        assert!(call.push(vec![1, u128::MAX]).is_err());
         call.push("only")
     })?;
     lua.globals()?.set("tolerant", tolerant)?;

@@ -16,10 +16,12 @@
 //!   (`signal`) when a watchdog asks for it (`watch`).
 
 pub(crate) mod call;
+pub(crate) mod cdata;
 pub(crate) mod coroutine;
 pub(crate) mod dispatch;
 #[cfg(feature = "fault-injection")]
 pub mod faults;
+pub(crate) mod kept;
 pub(crate) mod library;
 pub(crate) mod lock;
 pub(crate) mod memory;

@@ -43,6 +43,7 @@ pub(crate) struct Shared {
     filter: OnceLock<Arc<Filter>>,
     /// Member tables of user types, by type.
     user_types: RefCell<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
+    pub(super) kept: super::kept::Kept,
 }
 
 /// See [`crate::Builder::attribute_filter`].
@@ -79,6 +80,7 @@ impl Shared {
             text_only: Cell::new(false),
             filter: OnceLock::new(),
             user_types: RefCell::new(HashMap::new()),
+            kept: super::kept::Kept::default(),
         });
         // SAFETY: the state is ours alone so far; the Arc keeps `shared` in place.
         unsafe {
