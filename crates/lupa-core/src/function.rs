@@ -1,10 +1,15 @@
 //! Lua functions.
 
 use crate::call::{Arguments, Around, Directly, Results};
+use crate::chunk::ChunkMode;
 use crate::convert::{FromLuaMulti, IntoLuaMulti};
 use crate::coroutine::Coroutine;
-use crate::error::Result;
-use crate::handle::Handle;
+use crate::error::{Error, Result};
+use crate::function_info::FunctionInfo;
+use crate::handle::{Handle, no_table};
+use crate::multi::Variadic;
+use crate::table::Table;
+use crate::value::Value;
 
 /// A function, of Lua, of C or of the host.
 #[derive(Debug, Clone)]
@@ -61,11 +66,141 @@ impl Function {
         self.0.with(|stack, index| Ok(stack.is_c_function(index)))
     }
 
-    /// The bytecode of a Lua function, as `string.dump` gives it.
+    /// The bytecode of a Lua function, as `string.dump` gives it, with its debug information. Upvalues are not
+    /// part of it. A runtime for code that is not trusted should load none: see
+    /// [`ChunkMode`](crate::ChunkMode).
     ///
     /// # Errors
     /// A runtime error for C functions.
     pub fn dump(&self) -> Result<Vec<u8>> {
-        self.0.with(|stack, index| stack.dump(index))
+        self.0.with(|stack, index| stack.dump(index, false))
+    }
+
+    /// As [`Function::dump`], without the debug information: messages of the loaded code name no lines and no
+    /// variables.
+    ///
+    /// ```
+    /// let lua = lupa_core::Runtime::new()?;
+    /// let double = lua.load("local n = ... return n * 2").into_function()?;
+    /// let bytecode = double.dump_stripped()?;
+    /// assert!(bytecode.len() < double.dump()?.len());
+    /// assert_eq!(lua.load(&bytecode).call::<i32>(21)?, 42);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Function::dump`].
+    pub fn dump_stripped(&self) -> Result<Vec<u8>> {
+        self.0.with(|stack, index| stack.dump(index, true))
+    }
+
+    /// A function that calls this one with some arguments before its own.
+    ///
+    /// It is Lua code, so coroutines may yield in it, and it keeps the arguments alive as any closure does.
+    ///
+    /// ```
+    /// let lua = lupa_core::Runtime::new()?;
+    /// let format: lupa_core::Function = lua.load("return string.format").eval()?;
+    /// let price = format.bind(("%s: %.2f €", "tea"))?;
+    /// assert_eq!(price.call::<String>(2.5)?, "tea: 2.50 €");
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Errors of the conversions, `Error::Closed`, `Error::Forked`, `Error::Memory`.
+    pub fn bind(&self, arguments: impl IntoLuaMulti) -> Result<Function> {
+        // A closure may have 60 upvalues: what is left is bound by another one.
+        const MOST: usize = 50;
+        let mut bound = self.clone();
+        let mut rest = self.0.with(|stack, _| {
+            let mut to = Arguments::new(stack);
+            let first = stack.top() + 1;
+            arguments.push_all(&mut to)?;
+            Variadic::<Value>::from_results(Results::new(stack, first))
+        })?;
+        while !rest.is_empty() {
+            let count = rest.len().min(MOST);
+            let later = Variadic(rest.split_off(count));
+            let names: Vec<_> = (0..count).map(|i| format!("a{i}")).collect();
+            let names = names.join(", ");
+            let code =
+                format!("local f, {names} = ... return function(...) return f({names}, ...) end");
+            let chunk = self
+                .runtime()
+                .load(&code)
+                .name("=bind")
+                .mode(ChunkMode::Text);
+            bound = chunk.call((bound, rest))?;
+            rest = later;
+        }
+        Ok(bound)
+    }
+
+    /// The table in which a Lua function finds its globals, `getfenv`'s; `None` for C functions, whose
+    /// environment is their own business.
+    ///
+    /// # Errors
+    /// `Error::Closed`, `Error::Forked`, `Error::Memory`.
+    pub fn environment(&self) -> Result<Option<Table>> {
+        self.0.with(|stack, index| {
+            if stack.is_c_function(index) {
+                return Ok(None);
+            }
+            stack.push_environment(index);
+            Handle::new(stack, index + 1).map(|handle| Some(Table(handle)))
+        })
+    }
+
+    /// Sets the table in which a Lua function finds its globals. Functions that it makes from then on get it too,
+    /// those that it has made keep theirs.
+    ///
+    /// ```
+    /// let lua = lupa_core::Runtime::new()?;
+    /// let area = lua.load("return width * height").into_function()?;
+    /// area.set_environment(&lua.create_table_from([("width", 3), ("height", 4)])?)?;
+    /// assert_eq!(area.call::<i32>(())?, 12);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// An error for C functions: some of LuaJIT's trust what is in their environment. `Error::WrongRuntime`,
+    /// `Error::Closed`, `Error::Forked`.
+    pub fn set_environment(&self, environment: &Table) -> Result<()> {
+        self.0.with(|stack, index| {
+            if stack.is_c_function(index) {
+                let message = "the environment of a C function cannot be changed";
+                return Err(Error::message(message));
+            }
+            environment.0.push(stack)?;
+            if stack.table(index + 1).is_none() {
+                return Err(no_table());
+            }
+            stack.set_environment(index);
+            Ok(())
+        })
+    }
+
+    /// Where the function was defined, and what it takes.
+    ///
+    /// ```
+    /// use lupa_core::{FunctionKind, Runtime};
+    ///
+    /// let lua = Runtime::new()?;
+    /// let f: lupa_core::Function = lua
+    ///     .load("local x = 1\nreturn function(a, b, ...)\n  return x\nend")
+    ///     .name("@config.lua")
+    ///     .eval()?;
+    /// let info = f.info()?;
+    /// assert_eq!((info.kind, info.short_source.as_str()), (FunctionKind::Lua, "config.lua"));
+    /// assert_eq!(info.lines, Some(2..=4));
+    /// assert_eq!((info.parameters, info.is_vararg, info.upvalues), (2, true, 1));
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Error::Closed`, `Error::Forked`.
+    pub fn info(&self) -> Result<FunctionInfo> {
+        self.0
+            .with(|stack, index| Ok(FunctionInfo::new(stack.describe_function(index))))
     }
 }

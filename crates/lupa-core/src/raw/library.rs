@@ -83,7 +83,7 @@ impl Stack<'_> {
         let call = self.begin_call();
         self.load(&mut chunk)?;
         if BYTECODE.get().is_none() {
-            let _ = BYTECODE.set(self.dump(self.top())?);
+            let _ = BYTECODE.set(self.dump(self.top(), false)?);
         }
         self.push_function(super::coroutine::Raise);
         self.call(call, 1)?;
@@ -91,12 +91,13 @@ impl Stack<'_> {
         Ok(())
     }
 
-    /// The bytecode of the Lua function in a slot.
-    pub(crate) fn dump(self, index: c_int) -> Result<Vec<u8>> {
+    /// The bytecode of the Lua function in a slot; `strip` leaves the debug information out.
+    pub(crate) fn dump(self, index: c_int, strip: bool) -> Result<Vec<u8>> {
         let top = self.top();
         let call = self.begin_call();
         self.push_protected(sys::lupa_p_dump);
         self.push_copy(index);
+        self.push_boolean(strip);
         self.call(call, 1)?;
         let bytecode = self.bytes(call.first()).unwrap_or_default().to_vec();
         self.pop_to(top);

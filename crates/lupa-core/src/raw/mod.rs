@@ -21,6 +21,7 @@ pub(crate) mod coroutine;
 pub(crate) mod dispatch;
 #[cfg(feature = "fault-injection")]
 pub mod faults;
+pub(crate) mod function;
 pub(crate) mod kept;
 pub(crate) mod library;
 pub(crate) mod lock;
