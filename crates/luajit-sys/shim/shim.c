@@ -326,6 +326,12 @@ int lupa_p_openlibs(lua_State *L)
       lua_call(L, 0, 1);
       lua_setglobal(L, LUA_FFILIBNAME);
     }
+  } else if (libs & (LUPA_LIB_PACKAGE | LUPA_LIB_DEBUG)) {
+    /* A literal such as 1LL, or bytecode with one, opens the library, and puts it where require() and the debug
+    ** library find it.  That happens once a state: here. */
+    lua_pushcfunction(L, luaopen_ffi);
+    lua_call(L, 0, 0);
+    forget_module(L, "_LOADED", LUA_FFILIBNAME);
   }
   return 0;
 }

@@ -109,3 +109,31 @@ fn a_read_only_view_is_the_hosts_to_change() -> Result<()> {
     );
     Ok(())
 }
+
+#[test]
+fn a_literal_of_64_bits_does_not_bring_the_ffi_library() -> Result<()> {
+    // LuaJIT opens the library for such a literal, and notes it as a loaded module.
+    let code = "
+        local n = 1LL
+        local found = {}
+        if require then found[#found + 1] = select(2, pcall(require, 'ffi')) end
+        if package then found[#found + 1] = package.loaded.ffi end
+        if debug then found[#found + 1] = debug.getregistry()._LOADED.ffi end
+        found[#found + 1] = ffi
+        for _, ffi in ipairs(found) do
+            if type(ffi) == 'table' then return 'found' end
+        end
+        return tostring(n + 1)";
+    for libs in [
+        Libs::SAFE,
+        Libs::SAFE | Libs::PACKAGE,
+        Libs::SAFE | Libs::DEBUG,
+        Libs::SAFE | Libs::PACKAGE | Libs::DEBUG | Libs::JIT,
+    ] {
+        for sandbox in [false, true] {
+            let lua = Runtime::builder().libs(libs).sandbox(sandbox).build()?;
+            assert_eq!(lua.load(code).eval::<String>()?, "2LL", "{libs:?} {sandbox}");
+        }
+    }
+    Ok(())
+}
