@@ -20,7 +20,9 @@ pub(crate) fn install(runtime: &Runtime) -> Result<()> {
 
 /// A searcher as `require` calls it: gives a loader, or a text that says what was looked for.
 fn search(call: &mut Call<'_>) -> Result<()> {
-    let name: &str = call.get(0)?;
+    let Ok(name) = call.get::<&str>(0) else {
+        return call.push("\n\tno built-in module of that name");
+    };
     let Some(source) = jit_module(name) else {
         return call.push(format!("\n\tno built-in module '{name}'"));
     };
