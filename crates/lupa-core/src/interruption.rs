@@ -1,7 +1,9 @@
 //! Ending Lua code that runs too long.
 
 use crate::error::Result;
+use crate::raw::Shared;
 use crate::runtime::Runtime;
+use std::sync::Weak;
 use std::time::Duration;
 
 /// Time limits, interrupts and checks.
@@ -60,6 +62,12 @@ impl Runtime {
         self.shared().interrupt()
     }
 
+    /// A handle by which another thread, or a signal of the system that was turned into a message, can end the Lua code
+    /// that runs here; it does not keep the runtime alive.
+    pub fn interrupt_handle(&self) -> InterruptHandle {
+        InterruptHandle(self.downgrade())
+    }
+
     /// Sets the host's own reason to end Lua code, once and for all. `check` is called about every 0.1 s while
     /// Lua code runs, on the thread that runs it, between two of its instructions. An error ends the Lua code and arrives as what it is. `Ok(true)`
     /// asks to be called again, `Ok(false)` not to be for the rest of the call from the host.
@@ -73,5 +81,53 @@ impl Runtime {
         check: impl Fn() -> Result<bool> + Send + Sync + 'static,
     ) -> Result<bool> {
         self.shared().set_check(Box::new(check))
+    }
+}
+
+/// Ends the Lua code of a runtime; see [`Runtime::interrupt_handle`]. Clones are for the same runtime.
+///
+/// ```
+/// # #[cfg(unix)] {
+/// use lupa_core::{Error, Runtime};
+/// use std::time::Duration;
+///
+/// let lua = Runtime::new()?;
+/// let handle = lua.interrupt_handle();
+/// let later = std::thread::spawn(move || {
+///     std::thread::sleep(Duration::from_millis(50));
+///     handle.interrupt()?;
+///     Ok::<_, Error>(handle)
+/// });
+/// let error = lua.load("while true do end").exec().unwrap_err();
+/// assert!(matches!(error, Error::Interrupted));
+///
+/// let handle = later.join().unwrap()?;
+/// drop(lua);
+/// assert!(!handle.interrupt()?); // nothing is left to be interrupted
+/// # }
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct InterruptHandle(Weak<Shared>);
+
+impl InterruptHandle {
+    /// As [`Runtime::interrupt`]; `false` if the runtime is closed or gone.
+    ///
+    /// Should the last owner of the runtime go at this very moment, the runtime is freed when this returns, on
+    /// this thread.
+    ///
+    /// # Errors
+    /// `Error::Unavailable`.
+    pub fn interrupt(&self) -> Result<bool> {
+        match self.0.upgrade() {
+            Some(shared) if !shared.is_closed() => shared.interrupt().map(|()| true),
+            _ => Ok(false),
+        }
+    }
+}
+
+impl std::fmt::Debug for InterruptHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("InterruptHandle")
     }
 }

@@ -18,7 +18,7 @@ use crate::usertype::{MemberName, UserType};
 use std::any::Any;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// A Lua runtime: one LuaJIT state with its lock.
 ///
@@ -43,7 +43,11 @@ pub struct Builder {
     sandbox: bool,
     memory_limit: Option<usize>,
     filter: Option<Arc<UserFilter>>,
+    /// What is done to the new runtime, before a sandbox is closed.
+    setups: Vec<Setup>,
 }
+
+type Setup = Box<dyn FnOnce(&Runtime) -> Result<()> + Send>;
 
 /// A filter over the members of [`UserType`]s: it is given the type's name and the member's.
 type UserFilter = dyn for<'a> AttributeFilter<&'static str, MemberName<'a>>;
@@ -55,7 +59,7 @@ impl std::fmt::Debug for Builder {
             .field("sandbox", &self.sandbox)
             .field("memory_limit", &self.memory_limit)
             .field("filter", &self.filter.is_some())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -96,11 +100,20 @@ impl Builder {
         self
     }
 
+    /// Has something done to the new runtime, before any code can run in it.
+    pub(crate) fn setup(
+        mut self,
+        setup: impl FnOnce(&Runtime) -> Result<()> + Send + 'static,
+    ) -> Self {
+        self.setups.push(Box::new(setup));
+        self
+    }
+
     /// Makes the runtime.
     ///
     /// # Errors
     /// `Error::Memory` if there is no memory for it, or the limit is below what the
-    /// libraries need.
+    /// libraries need. An error if a searcher was given and the library `package` is not to be opened.
     pub fn build(self) -> Result<Runtime> {
         let standard = if self.sandbox {
             Libs::SAFE | Libs::OS
@@ -115,6 +128,9 @@ impl Builder {
         }
         if libs.contains(Libs::PACKAGE) && libs.contains(Libs::JIT) {
             crate::jit_modules::install(&runtime)?;
+        }
+        for setup in self.setups {
+            setup(&runtime)?;
         }
         if self.sandbox {
             runtime.harden(self.libs.is_none())?;
@@ -140,6 +156,7 @@ impl Runtime {
             sandbox: false,
             memory_limit: None,
             filter: None,
+            setups: Vec::new(),
         }
     }
 
@@ -152,6 +169,11 @@ impl Runtime {
     #[inline]
     pub(crate) fn shared(&self) -> &Shared {
         &self.0
+    }
+
+    /// The state, without keeping it alive.
+    pub(crate) fn downgrade(&self) -> Weak<Shared> {
+        Arc::downgrade(&self.0)
     }
 
     /// Whether both are the same runtime.

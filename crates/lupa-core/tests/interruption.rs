@@ -474,3 +474,47 @@ fn short_limits_on_quick_calls_end_some_of_them_and_break_none() {
     assert!(ended > 10 && whole > 10, "{ended} {whole}");
     is_unarmed(&lua);
 }
+
+#[test]
+fn a_handle_interrupts_and_keeps_nothing_alive() -> lupa_core::Result<()> {
+    fn shared<T: Send + Sync + Clone>(value: T) -> T {
+        value
+    }
+    struct Noticed(Arc<AtomicBool>);
+    impl Drop for Noticed {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+    let lua = Runtime::new()?;
+    let handle = shared(lua.interrupt_handle());
+    let freed = Arc::new(AtomicBool::new(false));
+    let noticed = Noticed(freed.clone());
+    lua.globals()?.set(
+        "f",
+        lua.create_function(move |_| {
+            let _ = &noticed;
+            Ok(())
+        })?,
+    )?;
+    // Nothing runs: nothing is interrupted, later either.
+    assert!(handle.interrupt()?);
+    assert_eq!(lua.load("return 1").eval::<i32>()?, 1);
+    let other = handle.clone();
+    let interrupter = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(100));
+        other.interrupt()
+    });
+    let error = lua.load("while true do end").exec().unwrap_err();
+    assert!(matches!(error, Error::Interrupted), "{error}");
+    assert!(interrupter.join().unwrap()?);
+    drop(lua);
+    assert!(freed.load(Ordering::SeqCst));
+    assert!(!handle.interrupt()?);
+
+    let closed = Runtime::new()?;
+    let handle = closed.interrupt_handle();
+    closed.close()?;
+    assert!(!handle.interrupt()?);
+    Ok(())
+}

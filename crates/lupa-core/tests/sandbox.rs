@@ -132,7 +132,11 @@ fn a_literal_of_64_bits_does_not_bring_the_ffi_library() -> Result<()> {
     ] {
         for sandbox in [false, true] {
             let lua = Runtime::builder().libs(libs).sandbox(sandbox).build()?;
-            assert_eq!(lua.load(code).eval::<String>()?, "2LL", "{libs:?} {sandbox}");
+            assert_eq!(
+                lua.load(code).eval::<String>()?,
+                "2LL",
+                "{libs:?} {sandbox}"
+            );
         }
     }
     Ok(())

@@ -22,6 +22,7 @@ pub(crate) mod dispatch;
 #[cfg(feature = "fault-injection")]
 pub mod faults;
 pub(crate) mod function;
+pub(crate) mod jit;
 pub(crate) mod kept;
 pub(crate) mod library;
 pub(crate) mod lock;
