@@ -168,7 +168,7 @@ static lua_CFunction replace(lua_State *L, const char *name, lua_CFunction code)
 void lupa_install_guards(lua_State *L)
 {
   global_State *g = G(L);
-  g->wrapf = (lua_CFunction)call_checked;
+  g->wrapf = (lua_CFunction)(void (*)(void))call_checked;
   setbc_op(&g->bc_cfunc_int, BC_FUNCCW);
   lua_getglobal(L, LUA_COLIBNAME);
   replace(L, "resume", co_resume);
