@@ -151,15 +151,28 @@ impl IntoLua for f32 {
     }
 }
 
-impl<'s, T: FromLua<'s>> FromLua<'s> for Option<T> {
-    #[inline]
-    fn from_lua(slot: Slot<'s>) -> Result<Self> {
-        if slot.is_nil() {
-            Ok(None)
-        } else {
-            T::from_lua(slot).map(Some)
+/// Options of owned types and of some that borrow: one impl for both would, to the compiler, make an option of `&str` a type
+/// that may borrow nothing, and so two kinds of [`Argument`](crate::Argument).
+macro_rules! options {
+    ($([$($generics:tt)*] $type:ty;)*) => {$(
+        impl<'s, $($generics)*> FromLua<'s> for Option<$type> {
+            #[inline]
+            fn from_lua(slot: Slot<'s>) -> Result<Self> {
+                if slot.is_nil() {
+                    Ok(None)
+                } else {
+                    <$type>::from_lua(slot).map(Some)
+                }
+            }
         }
-    }
+    )*};
+}
+
+options! {
+    [T: Owned] T;
+    [] &'s str;
+    [] &'s [u8];
+    [] Slot<'s>;
 }
 
 impl<T: IntoLua> IntoLua for Option<T> {

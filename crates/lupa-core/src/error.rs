@@ -72,6 +72,11 @@ pub enum Error {
     #[error("cannot resume {} coroutine", if .0.has_ended() { "dead" } else { "non-suspended" })]
     CoroutineUnresumable(CoroutineStatus),
 
+    /// A function or object of the host is used while it is being changed, or changed while it is used: by
+    /// Lua code that it calls, or by an argument that is the object itself.
+    #[error("{0} is in use")]
+    InUse(&'static str),
+
     /// The runtime was closed.
     #[error("the Lua runtime is closed")]
     Closed,

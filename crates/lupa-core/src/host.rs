@@ -1,6 +1,8 @@
 //! Objects and functions of the host program, as Lua sees them.
 
-use crate::convert::{FromLua, IntoLua};
+use crate::argument::bad;
+use crate::call::Arguments;
+use crate::convert::{FromLua, IntoLua, IntoLuaMulti};
 use crate::error::{Error, Result};
 use crate::raw::{Stack, sys};
 use crate::runtime::Runtime;
@@ -8,7 +10,6 @@ use crate::slot::{Pusher, Slot};
 use std::ffi::c_int;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
-use std::sync::Arc;
 
 /// An operation of Lua code on a host object: the metamethods of Lua 5.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,10 +205,7 @@ impl<'s> Call<'s> {
     /// [`Error::BadArgument`] with the position, from 1, if it does not convert.
     #[inline]
     pub fn get<T: FromLua<'s>>(&self, index: usize) -> Result<T> {
-        T::from_lua(self.arg(index)).map_err(|cause| Error::BadArgument {
-            position: index + 1,
-            cause: Arc::new(cause),
-        })
+        T::from_lua(self.arg(index)).map_err(|cause| bad(index, cause))
     }
 
     /// Where the caller is, as Lua's messages begin: chunk name, line and `: `. Empty for
@@ -243,6 +241,15 @@ impl<'s> Call<'s> {
         let top = self.stack.top();
         // What a failed conversion leaves would count as a result.
         push(Pusher::new(self.stack)).inspect_err(|_| self.stack.pop_to(top))
+    }
+
+    /// Adds all results, for a frame to which nothing was pushed yet: it has room enough.
+    #[inline]
+    pub(crate) fn give(&mut self, values: impl IntoLuaMulti) -> Result<()> {
+        let top = self.stack.top();
+        values
+            .push_all(&mut Arguments::new(self.stack))
+            .inspect_err(|_| self.stack.pop_to(top))
     }
 
     /// Raises any Lua value as an error: return what this gives.

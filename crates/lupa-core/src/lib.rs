@@ -31,14 +31,17 @@
 //! * Nothing that Lua code does, short of the FFI library, binary modules and bytecode, aborts the
 //!   process or breaks Rust's guarantees.
 
+mod argument;
 mod call;
 mod chunk;
+mod closure;
 mod collections;
 mod convert;
 mod coroutine;
 mod coroutine_values;
 mod cursor;
 mod error;
+mod external;
 mod filter;
 mod function;
 mod function_info;
@@ -64,14 +67,19 @@ mod text;
 mod usertype;
 mod value;
 
+#[doc(hidden)]
+pub use argument::via;
+pub use argument::{Argument, Borrowed};
 pub use call::{Arguments, Around, Directly, Results};
 pub use chunk::{Chunk, ChunkMode, is_incomplete};
+pub use closure::{HostFn, HostFnMut, IntoResults, NewFunction, function, function_mut, iterator};
 pub use collections::Sequence;
 pub use convert::{Bytes, FromLua, FromLuaMulti, IntoLua, IntoLuaMulti, Owned};
 pub use coroutine::Coroutine;
 pub use coroutine_values::Values;
 pub use cursor::Cursor;
 pub use error::{Error, Result, RuntimeError};
+pub use external::ExternalResult;
 pub use filter::{Access, AttributeFilter};
 pub use function::Function;
 pub use function_info::{FunctionInfo, FunctionKind};

@@ -320,7 +320,7 @@ impl Runtime {
     }
 
     /// Puts a value on the stack and makes a handle of it.
-    fn create<T: for<'s> FromLua<'s>>(
+    pub(crate) fn create<T: for<'s> FromLua<'s>>(
         &self,
         push: impl FnOnce(Pusher<'_>) -> Result<()>,
     ) -> Result<T> {

@@ -116,7 +116,9 @@ impl LuaTable {
 /// the same key in Lua, and a scan over the keys, as for an object that can only be iterated over, where it may not.
 fn contains<'py>(slf: &Bound<'py, LuaTable>, key: &Bound<'py, PyAny>) -> PyResult<bool> {
     let found = operate(slf.as_super(), Style::Plain, |cx, table| {
-        let may_differ = || Ok(cx.settings.held.has_comparable() || cx.runtime.has_ffi()?);
+        let may_differ = || -> lupa_core::Result<bool> {
+            Ok(cx.settings.held.has_comparable() || cx.runtime.has_ffi()?)
+        };
         Ok(match look_up(cx, table, key)? {
             // Objects with an `==` of their own and FFI numbers may be equal to anything.
             Some(false) if may_differ()? => None,
