@@ -77,6 +77,10 @@ pub enum Error {
     #[error("{0} is in use")]
     InUse(&'static str),
 
+    /// A function or object was lent by a [`Scope`](crate::Scope) that has ended.
+    #[error("the scope of {0} has ended")]
+    ScopeEnded(&'static str),
+
     /// The runtime was closed.
     #[error("the Lua runtime is closed")]
     Closed,

@@ -1,0 +1,130 @@
+//! Functions that borrow from the host's stack, for the time of a scope.
+
+use crate::closure::{HostFn, HostFnMut};
+use crate::error::{Error, Result};
+use crate::function::Function;
+use crate::host::{Call, HostObject, Operation};
+use crate::raw::scope::{Callable, LentFunction, Loans};
+use crate::runtime::Runtime;
+use std::cell::RefCell;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+/// Lends to Lua what lives on the host's stack; see [`Runtime::scope`].
+///
+/// `'scope` is the time of the scope, `'env` that of what is borrowed from outside it. The scope may be
+/// copied into the closures that it lends, which can so lend more.
+#[derive(Clone, Copy)]
+pub struct Scope<'scope, 'env> {
+    loans: &'scope Loans<'scope, 'env>,
+}
+
+impl Runtime {
+    /// Runs `body`, which can make functions of closures that borrow: from variables outside the scope, mutably too.
+    ///
+    /// When `body` returns or panics, all that it lent is taken back. Lua code may have kept such a function, in a
+    /// global or a coroutine; to call it then is an error, [`Error::ScopeEnded`].
+    ///
+    /// The scope holds the runtime's lock for its whole time, as [`Runtime::lock`] does: other threads that use the
+    /// runtime wait for its end. In return the closures need be neither `Send` nor `Sync`: `Rc`, `Cell`
+    /// and what else belongs to one thread may be captured.
+    ///
+    /// ```
+    /// let lua = lupa_core::Runtime::new()?;
+    /// let names = vec!["Ann", "Bob"];
+    /// let mut greeted = Vec::new();
+    /// lua.scope(|scope| {
+    ///     lua.globals()?.set("name", scope.function(|n: usize| names.get(n - 1).copied())?)?;
+    ///     lua.globals()?.set("greet", scope.function_mut(|name: String| greeted.push(name))?)?;
+    ///     lua.load("for n = 1, 2 do greet('Hello, ' .. name(n)) end").exec()
+    /// })?;
+    /// assert_eq!(greeted, ["Hello, Ann", "Hello, Bob"]);
+    ///
+    /// let error = lua.load("name(1)").exec().unwrap_err();
+    /// assert!(error.to_string().contains("the scope of the function has ended"));
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// What `body` gives; [`Error::Forked`].
+    pub fn scope<'env, R>(
+        &self,
+        body: impl for<'scope> FnOnce(Scope<'scope, 'env>) -> Result<R>,
+    ) -> Result<R> {
+        Loans::with(self, |loans| body(Scope { loans }))?
+    }
+}
+
+impl<'scope> Scope<'scope, '_> {
+    /// The runtime.
+    pub fn runtime(self) -> &'scope Runtime {
+        self.loans.runtime()
+    }
+
+    /// As [`Runtime::function`], for a closure that may borrow from outside the scope.
+    ///
+    /// # Errors
+    /// As [`Runtime::function`], and [`Error::ScopeEnded`] if the `Drop` of something lent asks for more.
+    pub fn function<Signature: 'scope>(
+        self,
+        function: impl HostFn<Signature> + 'scope,
+    ) -> Result<Function> {
+        self.lend(Typed(function, PhantomData))
+    }
+
+    /// As [`Runtime::function_mut`], for a closure that may borrow from outside the scope.
+    ///
+    /// # Errors
+    /// As [`Scope::function`].
+    pub fn function_mut<Signature: 'scope>(
+        self,
+        function: impl HostFnMut<Signature> + 'scope,
+    ) -> Result<Function> {
+        self.lend(TypedMut(RefCell::new(function), PhantomData))
+    }
+
+    fn lend(self, closure: impl Callable + 'scope) -> Result<Function> {
+        let loan = self.loans.lend(Box::new(closure))?;
+        self.runtime()
+            .create(|to| to.function(ScopedFunction(loan)))
+    }
+}
+
+impl std::fmt::Debug for Scope<'_, '_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scope")
+            .field("runtime", self.runtime())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What Lua owns of a lent closure.
+struct ScopedFunction(Arc<LentFunction>);
+
+impl HostObject for ScopedFunction {
+    const NAME: &'static str = "function";
+    const OPERATIONS: &'static [Operation] = &[Operation::Call];
+
+    fn invoke(&self, _: Operation, call: &mut Call<'_>) -> Result<()> {
+        self.0.call(call)
+    }
+}
+
+struct Typed<F, Signature>(F, PhantomData<fn() -> Signature>);
+
+impl<F: HostFn<Signature>, Signature> Callable for Typed<F, Signature> {
+    fn call(&self, call: &mut Call<'_>) -> Result<()> {
+        self.0.invoke(call)
+    }
+}
+
+struct TypedMut<F, Signature>(RefCell<F>, PhantomData<fn() -> Signature>);
+
+impl<F: HostFnMut<Signature>, Signature> Callable for TypedMut<F, Signature> {
+    fn call(&self, call: &mut Call<'_>) -> Result<()> {
+        match self.0.try_borrow_mut() {
+            Ok(mut function) => function.invoke(call),
+            Err(_) => Err(Error::InUse("the function")),
+        }
+    }
+}
