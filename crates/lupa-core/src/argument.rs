@@ -1,11 +1,11 @@
 //! What a typed host function can take: see [`Argument`].
 
-use crate::convert::{FromLua, Owned};
+use crate::convert::{FromLua, IntoLua, Owned};
 use crate::error::{Error, Result};
 use crate::host::Call;
 use crate::multi::Variadic;
 use crate::runtime::Runtime;
-use crate::slot::Slot;
+use crate::slot::{Pusher, Slot};
 
 /// A type that a typed host function ([`Runtime::function`]) can have as an argument.
 ///
@@ -15,6 +15,7 @@ use crate::slot::Slot;
 /// | `&str`, `&[u8]`, [`Slot`] | the next argument, without a copy or a handle |
 /// | `&T`, `&mut T` of a [`UserType`](crate::UserType) | the object in the next argument, borrowed for the call |
 /// | `Option` of one of these | `None` for nil, and where the caller gave fewer arguments |
+/// | [`Either<A, B>`](Either) | one of two of these |
 /// | [`Variadic<T>`](Variadic) | all arguments that are left; the last one only |
 /// | `&Runtime` | nothing: the runtime that makes the call |
 /// | `&Call` | nothing: the call, for instance for [`Call::location`] |
@@ -220,6 +221,90 @@ impl Argument<via::Context> for &Call<'_> {
     #[inline]
     fn read<'a, 's: 'a>(call: &'a Call<'s>, _: usize, (): &'a mut ()) -> Result<&'a Call<'a>> {
         Ok(call)
+    }
+}
+
+/// One of two: an argument that may be of either type, or a result.
+///
+/// The first type is tried first.
+///
+/// ```
+/// use lupa_core::{Either, Runtime};
+///
+/// let lua = Runtime::new()?;
+/// let length = lua.function(|of: Either<&str, Vec<f64>>| of.either(str::len, |list| list.len()))?;
+/// assert_eq!(length.call::<usize>("four")?, 4);
+/// assert_eq!(length.call::<usize>(vec![1, 2])?, 2);
+/// let error = length.call::<usize>(true).unwrap_err();
+/// assert!(error.to_string().contains("bad argument #1: cannot convert boolean to string: nor to sequence"));
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Either<A, B> {
+    /// A value of the first type.
+    Left(A),
+    /// A value of the second type.
+    Right(B),
+}
+
+impl<A, B> Either<A, B> {
+    /// What one of two functions makes of it.
+    #[inline]
+    pub fn either<R>(self, left: impl FnOnce(A) -> R, right: impl FnOnce(B) -> R) -> R {
+        match self {
+            Either::Left(value) => left(value),
+            Either::Right(value) => right(value),
+        }
+    }
+}
+
+impl<A: Argument<ViaA>, B: Argument<ViaB>, ViaA, ViaB> Argument<(ViaA, ViaB)> for Either<A, B> {
+    type Place<'s> = (A::Place<'s>, B::Place<'s>);
+    type Of<'a> = Either<A::Of<'a>, B::Of<'a>>;
+
+    #[inline]
+    fn read<'a, 's: 'a>(
+        call: &'a Call<'s>,
+        index: usize,
+        (left, right): &'a mut Self::Place<'s>,
+    ) -> Result<Self::Of<'a>> {
+        match A::read(call, index, left) {
+            Ok(value) => Ok(Either::Left(value)),
+            Err(first) => match B::read(call, index, right) {
+                Ok(value) => Ok(Either::Right(value)),
+                Err(second) => Err(neither(index, first, second)),
+            },
+        }
+    }
+}
+
+/// The error of an argument that is neither of two types.
+#[cold]
+fn neither(index: usize, first: Error, second: Error) -> Error {
+    let cause = |error: &Error| match error {
+        Error::BadArgument { cause, .. } => Some(Error::clone(cause)),
+        _ => None,
+    };
+    match (cause(&first), cause(&second)) {
+        (
+            Some(Error::Conversion { from, to, message }),
+            Some(Error::Conversion { to: other, .. }),
+        ) if message.is_empty() => bad(
+            index,
+            Error::conversion(from, to, format!("nor to {other}")),
+        ),
+        // It was of one of the types, but there was something else.
+        (Some(Error::Conversion { .. }), _) => second,
+        _ => first,
+    }
+}
+
+impl<A: IntoLua, B: IntoLua> IntoLua for Either<A, B> {
+    fn into_lua(self, to: Pusher<'_>) -> Result<()> {
+        match self {
+            Either::Left(value) => value.into_lua(to),
+            Either::Right(value) => value.into_lua(to),
+        }
     }
 }
 

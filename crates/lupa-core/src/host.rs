@@ -252,6 +252,11 @@ impl<'s> Call<'s> {
             .inspect_err(|_| self.stack.pop_to(top))
     }
 
+    /// The same call with the callee as the first argument, for an object that is called.
+    pub(crate) fn with_callee(&mut self) -> Call<'s> {
+        Call::new(self.stack, self.first - 1, self.last)
+    }
+
     /// Raises any Lua value as an error: return what this gives.
     pub fn raise(&mut self, value: impl IntoLua) -> Error {
         match self.push(value) {

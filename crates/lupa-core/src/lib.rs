@@ -59,8 +59,8 @@ mod reference;
 mod runtime;
 mod sandbox;
 mod searcher;
-mod sequence;
 mod scope;
+mod sequence;
 mod slot;
 mod string;
 mod table;
@@ -70,7 +70,7 @@ mod value;
 
 #[doc(hidden)]
 pub use argument::via;
-pub use argument::{Argument, Borrowed};
+pub use argument::{Argument, Borrowed, Either};
 pub use call::{Arguments, Around, Directly, Results};
 pub use chunk::{Chunk, ChunkMode, is_incomplete};
 pub use closure::{HostFn, HostFnMut, IntoResults, NewFunction, function, function_mut, iterator};
@@ -89,6 +89,7 @@ pub use interruption::InterruptHandle;
 pub use jit::{Jit, JitScope, JitStatus};
 pub use libs::Libs;
 pub use multi::Variadic;
+pub use raw::cell::{UserRef, UserRefMut};
 pub use raw::coroutine::CoroutineStatus;
 #[cfg(feature = "fault-injection")]
 #[doc(hidden)]
@@ -98,8 +99,8 @@ pub use raw::userdata::HostRef;
 pub use reference::{Reference, UserData};
 pub use runtime::{Builder, Guard, Runtime};
 pub use searcher::{Module, SearchOrder};
-pub use sequence::{Entries, Items};
 pub use scope::Scope;
+pub use sequence::{Entries, Items};
 pub use slot::{Pusher, Slot, TableBuilder};
 pub use string::LuaString;
 pub use table::Table;

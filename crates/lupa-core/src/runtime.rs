@@ -295,7 +295,7 @@ impl Runtime {
     /// # Errors
     /// `Error::Closed`, `Error::Forked`, `Error::Memory`.
     pub fn create_userdata<T: UserType>(&self, value: T) -> Result<UserData> {
-        self.create(|to| crate::usertype::push(to, value))
+        self.create(|to| value.into_lua(to))
     }
 
     /// Makes a Lua function of a closure, which reads its arguments and pushes its results itself.

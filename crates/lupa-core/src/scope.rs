@@ -1,11 +1,14 @@
-//! Functions that borrow from the host's stack, for the time of a scope.
+//! Functions and objects that borrow from the host's stack, for the time of a scope.
 
 use crate::closure::{HostFn, HostFnMut};
 use crate::error::{Error, Result};
 use crate::function::Function;
 use crate::host::{Call, HostObject, Operation};
+use crate::raw::cell::ObjectCell;
 use crate::raw::scope::{Callable, LentFunction, Loans};
+use crate::reference::UserData;
 use crate::runtime::Runtime;
+use crate::usertype::UserType;
 use std::cell::RefCell;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -81,6 +84,49 @@ impl<'scope> Scope<'scope, '_> {
         function: impl HostFnMut<Signature> + 'scope,
     ) -> Result<Function> {
         self.lend(TypedMut(RefCell::new(function), PhantomData))
+    }
+
+    /// Lends an object to be read: its methods with `&self`, fields and operators work, what would change it is an error.
+    ///
+    /// # Errors
+    /// As [`Scope::function`].
+    pub fn object<T: UserType>(self, object: &'scope T) -> Result<UserData> {
+        let loan = self.loans.lend_object(object)?;
+        self.runtime()
+            .create(|to| crate::usertype::push(to, ObjectCell::lent(loan)))
+    }
+
+    /// Lends an object that Lua code can change.
+    ///
+    /// ```
+    /// use lupa_core::{Members, Runtime, UserType};
+    ///
+    /// struct Account { balance: f64 }
+    ///
+    /// impl UserType for Account {
+    ///     const NAME: &'static str = "Account";
+    ///     fn members(members: &mut Members<Self>) {
+    ///         members.field("balance", |this| this.balance, |this, to| this.balance = to);
+    ///     }
+    /// }
+    ///
+    /// let lua = Runtime::new()?;
+    /// let mut account = Account { balance: 10.0 };
+    /// lua.scope(|scope| {
+    ///     lua.globals()?.set("account", scope.object_mut(&mut account)?)?;
+    ///     lua.load("account.balance = account.balance + 5").exec()
+    /// })?;
+    /// assert_eq!(account.balance, 15.0);
+    /// assert!(lua.load("return account.balance").exec().is_err());
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Scope::function`].
+    pub fn object_mut<T: UserType>(self, object: &'scope mut T) -> Result<UserData> {
+        let loan = self.loans.lend_object_mut(object)?;
+        self.runtime()
+            .create(|to| crate::usertype::push(to, ObjectCell::lent(loan)))
     }
 
     fn lend(self, closure: impl Callable + 'scope) -> Result<Function> {

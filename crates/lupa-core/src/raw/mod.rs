@@ -17,6 +17,7 @@
 
 pub(crate) mod call;
 pub(crate) mod cdata;
+pub(crate) mod cell;
 pub(crate) mod coroutine;
 pub(crate) mod dispatch;
 #[cfg(feature = "fault-injection")]

@@ -11,11 +11,14 @@
 //! * What Lua code keeps beyond the scope, in globals, tables or coroutines, is the userdata. It owns a share of the
 //!   loan, which is empty by then.
 
+use super::cell::LentObject;
 use crate::error::{Error, Result};
 use crate::host::Call;
 use crate::runtime::Runtime;
+use crate::usertype::UserType;
 use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
+use std::ptr::NonNull;
 use std::sync::Arc;
 
 /// A closure that is lent, whatever its type.
@@ -131,16 +134,40 @@ impl<'scope> Loans<'scope, '_> {
             closure: RefCell::new(Some(closure)),
             running: Cell::new(0),
         });
-        self.note(loan.clone())?;
+        self.note(loan.clone(), "the function")?;
+        Ok(loan)
+    }
+
+    /// Lends a value to be read.
+    pub(crate) fn lend_object<T: UserType>(
+        &'scope self,
+        value: &'scope T,
+    ) -> Result<Arc<LentObject<T>>> {
+        // SAFETY: the value is borrowed for `'scope`, and taken back within it.
+        self.note_object(unsafe { LentObject::new(NonNull::from(value), false) })
+    }
+
+    /// Lends a value to be changed.
+    pub(crate) fn lend_object_mut<T: UserType>(
+        &'scope self,
+        value: &'scope mut T,
+    ) -> Result<Arc<LentObject<T>>> {
+        // SAFETY: as above; the borrow is exclusive.
+        self.note_object(unsafe { LentObject::new(NonNull::from(value), true) })
+    }
+
+    fn note_object<T: UserType>(&self, loan: LentObject<T>) -> Result<Arc<LentObject<T>>> {
+        let loan = Arc::new(loan);
+        self.note(loan.clone(), T::NAME)?;
         Ok(loan)
     }
 
     /// Notes a loan to be taken back.
-    fn note(&self, loan: Arc<dyn Loan>) -> Result<()> {
+    fn note(&self, loan: Arc<dyn Loan>, name: &'static str) -> Result<()> {
         if self.ended.get() {
             // By the drop of a closure that has kept the scope.
             loan.take_back();
-            return Err(Error::ScopeEnded("the function"));
+            return Err(Error::ScopeEnded(name));
         }
         self.made.borrow_mut().push(loan);
         Ok(())

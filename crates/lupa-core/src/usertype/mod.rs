@@ -1,0 +1,60 @@
+//! Rust types with methods and fields in Lua.
+
+mod access;
+mod members;
+mod object;
+
+pub use members::Members;
+pub(crate) use object::{UserObject, push};
+
+use std::borrow::Cow;
+
+/// Name of a member as an attribute filter sees it.
+pub type MemberName<'a> = Cow<'a, [u8]>;
+
+/// A Rust type whose values Lua code can use by methods, fields and operators.
+///
+/// Access is checked at run time as by a `RefCell`: while a method with `&mut self` runs, another
+/// access to the same value, from Lua code that the method calls, is a Lua error.
+///
+/// A value becomes an object of Lua's wherever a value is converted: as a field, an argument, a result. Host
+/// functions take objects by reference, `&T` or `&mut T` (see [`Argument`](crate::Argument)), [`UserData`](crate::UserData) lends them to Rust code, and
+/// [`Scope::object`](crate::Scope::object) lends to Lua what stays the host's.
+///
+/// ```
+/// use lupa_core::{Members, Operation, Result, Runtime, UserType};
+///
+/// struct Point { x: f64, y: f64 }
+///
+/// impl UserType for Point {
+///     const NAME: &'static str = "Point";
+///     fn members(members: &mut Members<Self>) {
+///         members
+///             .field("x", |p| p.x, |p, x| p.x = x)
+///             .read_only("y", |p| p.y)
+///             .function("new", |x: f64, y: f64| Point { x, y })
+///             .function("distance", |this: &Self, to: &Self| (this.x - to.x).hypot(this.y - to.y))
+///             .function("scale", |this: &mut Self, by: f64| {
+///                 this.x *= by;
+///                 this.y *= by;
+///             })
+///             .metamethod(Operation::Neg, |this: &Self| Point { x: -this.x, y: -this.y })
+///             .metamethod(Operation::ToString, |this: &Self| format!("({}, {})", this.x, this.y));
+///     }
+/// }
+///
+/// let lua = Runtime::new()?;
+/// lua.globals()?.set("Point", lua.type_table::<Point>()?)?;
+/// lua.globals()?.set("p", Point { x: 3.0, y: 4.0 })?;
+/// lua.load("p:scale(2); p.x = p.x + 1").exec()?;
+/// assert_eq!(lua.load("return tostring(-p)").eval::<String>()?, "(-7, -8)");
+/// assert_eq!(lua.load("return p:distance(Point.new(7, 5))").eval::<f64>()?, 3.0);
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
+pub trait UserType: Send + Sized + 'static {
+    /// Name of the type, for messages.
+    const NAME: &'static str;
+
+    /// Names the methods, fields and operators; called once a runtime.
+    fn members(members: &mut Members<Self>);
+}
