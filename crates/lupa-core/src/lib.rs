@@ -111,3 +111,8 @@ pub use value::{Value, equal, less_than};
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct ReadmeExamples;
+
+/// Programs that must not compile.
+#[cfg(doctest)]
+#[doc = include_str!("../tests/forbidden.md")]
+struct Forbidden;
