@@ -94,13 +94,3 @@ impl<'s, T: FromLuaMulti<'s>, E: FromLua<'s>> FromLuaMulti<'s> for Result<T, E> 
         T::from_results(results).map(Ok)
     }
 }
-
-/// `Err` is nil and the reason.
-impl<T: IntoLuaMulti, E: IntoLua> IntoLuaMulti for Result<T, E> {
-    fn push_all(self, to: &mut Arguments<'_>) -> Result<()> {
-        match self {
-            Ok(values) => values.push_all(to),
-            Err(reason) => (None::<bool>, reason).push_all(to),
-        }
-    }
-}

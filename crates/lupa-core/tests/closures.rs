@@ -117,7 +117,7 @@ fn a_bad_argument_is_named_by_its_position() -> Result<()> {
     );
     fails(
         f.call::<()>((1, "x", 1, 256)),
-        "bad argument #4: cannot convert number to u8: 256 does not fit",
+        "bad argument #4: cannot convert number to u8: 256 is not between 0 and 255",
     );
     fails(
         f.call::<()>((1, not_text())),
@@ -159,7 +159,7 @@ fn results_are_values_tuples_and_results_of_these() -> Result<()> {
     assert_eq!(many.call::<Variadic<i64>>(5000)?.len(), 5000);
     fails(many.call::<()>(1_000_000), "Lua stack overflow");
     // A result that does not convert leaves nothing on the stack.
-    let half = lua.function(|| (1, u64::MAX))?;
+    let half = lua.function(|| (1, u128::MAX))?;
     lua.globals()?.set("half", half)?;
     let count: i64 = lua.load("return select('#', pcall(half))").eval()?;
     assert_eq!(count, 2);
