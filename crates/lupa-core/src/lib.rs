@@ -54,6 +54,7 @@ mod jit_modules;
 mod libs;
 mod multi;
 mod print;
+mod profiler;
 mod raw;
 mod reference;
 mod runtime;
@@ -90,6 +91,7 @@ pub use jit::{Jit, JitScope, JitStatus};
 pub use libs::Libs;
 pub use multi::Variadic;
 pub use raw::cell::{UserRef, UserRefMut};
+pub use profiler::{Profile, ProfileFrame, ProfileOptions, ProfileSample, Profiler, VmState};
 pub use raw::coroutine::CoroutineStatus;
 #[cfg(feature = "fault-injection")]
 #[doc(hidden)]

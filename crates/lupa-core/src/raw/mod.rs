@@ -29,6 +29,7 @@ pub(crate) mod library;
 pub(crate) mod lock;
 pub(crate) mod memory;
 pub(crate) mod scope;
+pub(crate) mod profiler;
 pub(crate) mod shared;
 pub(crate) mod signal;
 pub(crate) mod slots;

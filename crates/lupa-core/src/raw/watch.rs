@@ -472,3 +472,14 @@ fn look(
     }
     next
 }
+
+/// Whether the innermost run of this thread is of a given runtime. May be called in a signal handler: it makes no
+/// record for a thread that has none.
+#[cfg(unix)]
+pub(super) fn runs_here(shared: *const Shared) -> bool {
+    let thread = signal::this_thread();
+    let mine = |record: &&Record| record.thread.load(Ordering::Relaxed) == thread;
+    records()
+        .find(mine)
+        .is_some_and(|record| record.running() == shared)
+}
