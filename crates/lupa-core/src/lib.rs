@@ -32,6 +32,7 @@
 //!   process or breaks Rust's guarantees.
 
 mod argument;
+mod app_data;
 mod call;
 mod chunk;
 mod closure;
@@ -52,7 +53,9 @@ mod interruption;
 mod jit;
 mod jit_modules;
 mod libs;
+mod light_userdata;
 mod multi;
+mod named;
 mod print;
 mod profiler;
 mod raw;
@@ -72,6 +75,7 @@ mod value;
 #[doc(hidden)]
 pub use argument::via;
 pub use argument::{Argument, Borrowed, Either};
+pub use app_data::{AppDataMut, AppDataRef};
 pub use call::{Arguments, Around, Directly, Results};
 pub use chunk::{Chunk, ChunkMode, is_incomplete};
 pub use closure::{HostFn, HostFnMut, IntoResults, NewFunction, function, function_mut, iterator};
@@ -89,6 +93,7 @@ pub use host::{Call, HostObject, Operation, RuntimeRef};
 pub use interruption::InterruptHandle;
 pub use jit::{Jit, JitScope, JitStatus};
 pub use libs::Libs;
+pub use light_userdata::LightUserData;
 pub use multi::Variadic;
 pub use raw::cell::{UserRef, UserRefMut};
 pub use profiler::{Profile, ProfileFrame, ProfileOptions, ProfileSample, Profiler, VmState};
@@ -104,7 +109,7 @@ pub use scope::Scope;
 pub use searcher::{Module, SearchOrder};
 pub use sequence::{Entries, Items};
 pub use slot::{Pusher, Slot, TableBuilder};
-pub use string::LuaString;
+pub use string::{Borrowed, LuaString};
 pub use table::Table;
 pub use usertype::{MemberName, Members, UserType};
 pub use value::{Value, equal, less_than};

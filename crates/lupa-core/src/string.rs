@@ -1,9 +1,25 @@
 //! Lua strings.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::handle::Handle;
+use crate::raw::anchored::Anchored;
+use std::fmt;
+use std::ops::Deref;
 
-/// A Lua string that is kept in Lua.
+/// A Lua string that is kept in Lua: any bytes, most often UTF-8 text.
+///
+/// It is compared with others, of other runtimes too, and with Rust's by its bytes. Those of a closed runtime are gone:
+/// such a string is equal to nothing, not even to itself, which is why this type has no `Eq` and no `Hash`; the bytes
+/// have both.
+///
+/// ```
+/// let lua = lupa_core::Runtime::new()?;
+/// let name: lupa_core::LuaString = lua.load("return 'LuaJIT'").eval()?;
+/// assert_eq!(name, "LuaJIT");
+/// assert!(name.bytes()?.starts_with(b"Lua"));
+/// assert_eq!(name.to_str()?.to_lowercase(), "luajit");
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct LuaString(pub(crate) Handle);
 
@@ -17,11 +33,101 @@ impl LuaString {
             .with(|stack, index| Ok(f(stack.bytes(index).unwrap_or_default())))
     }
 
+    /// The bytes, without a copy. The runtime is locked as long as they are borrowed: other threads wait, this
+    /// one may use the runtime, but cannot close it.
+    ///
+    /// # Errors
+    /// `Error::Closed`, `Error::Forked`.
+    pub fn bytes(&self) -> Result<Borrowed<'_, [u8]>> {
+        Anchored::new(&self.0).map(Borrowed)
+    }
+
+    /// The text, without a copy; the runtime is locked as by [`LuaString::bytes`].
+    ///
+    /// # Errors
+    /// `Error::Conversion` for what is not UTF-8; `Error::Closed`, `Error::Forked`.
+    pub fn to_str(&self) -> Result<Borrowed<'_, str>> {
+        let text = Anchored::new(&self.0)?.try_map(|bytes| {
+            std::str::from_utf8(bytes)
+                .map_err(|error| Error::conversion("string", "UTF-8 text", error.to_string()))
+        });
+        text.map(Borrowed)
+    }
+
+    /// A copy of the text, with `\u{fffd}` for what is not UTF-8.
+    ///
+    /// # Errors
+    /// `Error::Closed`, `Error::Forked`.
+    pub fn to_string_lossy(&self) -> Result<String> {
+        self.with_bytes(|bytes| String::from_utf8_lossy(bytes).into_owned())
+    }
+
     /// A copy of the bytes.
     ///
     /// # Errors
     /// `Error::Closed`, `Error::Forked`.
     pub fn to_vec(&self) -> Result<Vec<u8>> {
         self.with_bytes(<[u8]>::to_vec)
+    }
+}
+
+impl PartialEq for LuaString {
+    fn eq(&self, other: &LuaString) -> bool {
+        if self.runtime().is_same(other.runtime()) {
+            // Equal strings of one runtime are the same.
+            return self.same(other).unwrap_or(false);
+        }
+        // A copy, since to hold two locks at once might never end.
+        self.to_vec().is_ok_and(|bytes| *other == bytes)
+    }
+}
+
+/// Comparisons with what shows its bytes.
+macro_rules! equal_to {
+    ($($type:ty)*) => {$(
+        impl PartialEq<$type> for LuaString {
+            fn eq(&self, other: &$type) -> bool {
+                let other: &[u8] = other.as_ref();
+                self.with_bytes(|bytes| bytes == other).unwrap_or(false)
+            }
+        }
+
+        impl PartialEq<LuaString> for $type {
+            fn eq(&self, other: &LuaString) -> bool {
+                other == self
+            }
+        }
+    )*};
+}
+
+equal_to! { str &str String [u8] &[u8] Vec<u8> }
+
+/// The bytes or the text of a Lua string; see [`LuaString::bytes`] and [`LuaString::to_str`].
+#[must_use = "the borrow ends when it is dropped"]
+pub struct Borrowed<'a, T: ?Sized>(Anchored<'a, T>);
+
+impl<T: ?Sized> Deref for Borrowed<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.0.get()
+    }
+}
+
+impl<T: ?Sized> AsRef<T> for Borrowed<'_, T> {
+    fn as_ref(&self) -> &T {
+        self
+    }
+}
+
+impl<T: fmt::Debug + ?Sized> fmt::Debug for Borrowed<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        T::fmt(self, f)
+    }
+}
+
+impl<T: fmt::Display + ?Sized> fmt::Display for Borrowed<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        T::fmt(self, f)
     }
 }

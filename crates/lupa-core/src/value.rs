@@ -1,8 +1,10 @@
 //! Lua values as Rust values.
 
+use crate::convert::{FromLua, IntoLua};
 use crate::coroutine::Coroutine;
 use crate::error::Result;
 use crate::function::Function;
+use crate::light_userdata::LightUserData;
 use crate::raw::{Kind, Stack};
 use crate::reference::{Reference, UserData};
 use crate::runtime::Runtime;
@@ -29,8 +31,10 @@ pub enum Value {
     Function(Function),
     /// A coroutine.
     Coroutine(Coroutine),
-    /// Userdata, full or light: a host object, a file, an object of a binary module.
+    /// Userdata: a host object, a file, an object of a binary module.
     UserData(UserData),
+    /// A pointer.
+    LightUserData(LightUserData),
     /// What Rust has no type for: values of the FFI library.
     Other(Reference),
 }
@@ -46,7 +50,7 @@ impl Value {
             Value::Table(_) => "table",
             Value::Function(_) => "function",
             Value::Coroutine(_) => "thread",
-            Value::UserData(_) => "userdata",
+            Value::UserData(_) | Value::LightUserData(_) => "userdata",
             Value::Other(_) => "cdata",
         }
     }
@@ -61,6 +65,7 @@ impl Value {
             Value::Nil => to.nil(),
             Value::Boolean(b) => to.boolean(*b),
             Value::Number(n) => to.number(*n),
+            Value::LightUserData(pointer) => pointer.into_lua(to),
             Value::String(LuaString(handle))
             | Value::Table(Table(handle))
             | Value::Function(Function(handle))
@@ -85,7 +90,8 @@ impl Slot<'_> {
             Kind::Table => Value::Table(Table(self.handle()?)),
             Kind::Function => Value::Function(Function(self.handle()?)),
             Kind::Thread => Value::Coroutine(Coroutine(self.handle()?)),
-            Kind::UserData | Kind::LightUserData => Value::UserData(UserData(self.handle()?)),
+            Kind::UserData => Value::UserData(UserData(self.handle()?)),
+            Kind::LightUserData => Value::LightUserData(LightUserData::from_lua(self)?),
             Kind::CData => Value::Other(Reference(self.handle()?)),
         })
     }

@@ -15,6 +15,7 @@
 //! * Code that runs long is stopped by a hook (`stop`), which a signal to its thread sets
 //!   (`signal`) when a watchdog asks for it (`watch`).
 
+pub(crate) mod anchored;
 pub(crate) mod call;
 pub(crate) mod cdata;
 pub(crate) mod cell;
@@ -26,6 +27,7 @@ pub(crate) mod function;
 pub(crate) mod jit;
 pub(crate) mod kept;
 pub(crate) mod library;
+pub(crate) mod light;
 pub(crate) mod lock;
 pub(crate) mod memory;
 pub(crate) mod scope;
