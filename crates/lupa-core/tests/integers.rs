@@ -208,7 +208,7 @@ fn they_can_be_kept_in_handles() -> Result<()> {
     let lua = Runtime::new()?;
     let kept: Reference = round_trip(&lua, u64::MAX)?;
     lua.gc_collect()?;
-    assert_eq!(kept.with(|slot| u64::from_lua(slot))?, u64::MAX);
+    assert_eq!(round_trip::<_, u64>(&lua, &kept)?, u64::MAX);
     assert_eq!(
         kept.with(|slot| slot.cdata_integer())?,
         Some(u64::MAX.into())

@@ -243,18 +243,25 @@ fn strings_are_borrowed_and_compared() -> Result<()> {
     assert!(bytes.to_str().unwrap_err().to_string().contains("UTF-8"));
     assert_eq!(bytes.to_string_lossy()?, "a\0\u{fffd}");
 
-    assert!(
-        text == "grüße" && text == *"grüße" && text == String::from("grüße") && "grüße" == text
-    );
-    assert!(bytes == b"a\0\xff"[..] && bytes == b"a\0\xff".to_vec() && text != bytes);
-    assert!(text != "grüsse");
+    assert_eq!(text, "grüße");
+    assert_eq!("grüße", text);
+    assert_eq!(text, *"grüße");
+    assert_eq!(text, String::from("grüße"));
+    assert_eq!(bytes, b"a\0\xff"[..]);
+    assert_eq!(bytes, b"a\0\xff".to_vec());
+    assert_ne!(text, bytes);
+    assert_ne!(text, "grüsse");
     let again: LuaString = lua.load("return 'gr' .. 'üße'").eval()?;
-    assert!(again == text);
+    assert_eq!(again, text);
     let elsewhere = Runtime::new()?;
     let foreign = elsewhere.create_string("grüße")?;
-    assert!(foreign == text && text == foreign && foreign != bytes);
+    assert_eq!(foreign, text);
+    assert_eq!(text, foreign);
+    assert_ne!(foreign, bytes);
     lua.close()?;
-    assert!(text != "grüße" && text != again && foreign != text);
+    assert_ne!(text, "grüße");
+    assert_ne!(text, again);
+    assert_ne!(foreign, text);
     assert!(matches!(text.bytes(), Err(Error::Closed)));
     assert!(matches!(text.to_str(), Err(Error::Closed)));
     Ok(())

@@ -1,10 +1,16 @@
 //! Pointers as Lua values.
 
-use lupa_core::{Error, FromLua, Kind, LightUserData, Result, Runtime, Table, UserData, Value};
+use lupa_core::{
+    Error, FromLua, IntoLua, Kind, LightUserData, Result, Runtime, Table, UserData, Value,
+};
 use std::ptr::without_provenance;
 
 fn at(address: usize) -> LightUserData {
     LightUserData::new::<u8>(without_provenance(address))
+}
+
+fn round_trip<T: IntoLua, U: for<'s> FromLua<'s>>(lua: &Runtime, value: T) -> Result<U> {
+    lua.convert(value, |slot| U::from_lua(slot))
 }
 
 #[test]
@@ -63,11 +69,8 @@ fn other_values_are_none() -> Result<()> {
         assert!(error.to_string().contains("to light userdata"), "{error}");
     }
     // As before, a handle of userdata may keep one.
-    let kept: UserData = lua.convert(at(16), |slot| UserData::from_lua(slot))?;
-    assert_eq!(
-        lua.convert(&kept, |slot| LightUserData::from_lua(slot))?,
-        at(16)
-    );
+    let kept = round_trip::<_, UserData>(&lua, at(16))?;
+    assert_eq!(round_trip::<_, LightUserData>(&lua, &kept)?, at(16));
     Ok(())
 }
 
@@ -88,7 +91,7 @@ fn too_many_far_apart_are_an_error() -> Result<()> {
     );
     // Those that were there go on to work, and so does the runtime.
     assert_eq!(
-        lua.convert(at(3 << 39 | 80), |slot| LightUserData::from_lua(slot))?,
+        round_trip::<_, LightUserData>(&lua, at(3 << 39 | 80))?,
         at(3 << 39 | 80)
     );
     assert_eq!(lua.load("return 1").eval::<i32>()?, 1);

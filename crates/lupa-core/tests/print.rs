@@ -4,9 +4,11 @@ use lupa_core::{Error, Libs, Result, Runtime};
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
+type Lines = Arc<Mutex<Vec<Vec<u8>>>>;
+
 /// A runtime whose printed lines are collected.
-fn collecting(builder: lupa_core::Builder) -> Result<(Runtime, Arc<Mutex<Vec<Vec<u8>>>>)> {
-    let lines = Arc::new(Mutex::new(Vec::new()));
+fn collecting(builder: lupa_core::Builder) -> Result<(Runtime, Lines)> {
+    let lines = Lines::default();
     let seen = lines.clone();
     let lua = builder
         .print(move |line| {
