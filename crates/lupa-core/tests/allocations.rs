@@ -6,8 +6,9 @@
 
 use lupa_core::faults::{self, Plan};
 use lupa_core::{
-    Builder, Bytes, Call, Coroutine, CoroutineStatus, Cursor, Directly, Error, Function,
-    HostObject, Members, Operation, Result, Runtime, Table, UserData, UserType, Value,
+    Builder, Bytes, Call, Coroutine, CoroutineStatus, Cursor, Directly, Either, Error, Function,
+    HostObject, Members, Operation, Result, Runtime, Table, UserData, UserType, Value, Variadic,
+    function, iterator,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,6 +54,18 @@ impl UserType for User {
             .method("name", |user, call| {
                 call.push(format!("user {} of {}", user.1, Arc::strong_count(&user.0)))
             })
+            .function("new", |this: &Self, n: i64| User(Arc::clone(&this.0), n))
+            .function("max", |this: &Self, rest: Variadic<i64>| {
+                rest.iter().fold(this.1, |a, b| a.max(*b))
+            })
+            .function("set", |this: &mut Self, other: Either<i64, &User>| {
+                this.1 = other.either(|n| n, |user| user.1);
+            })
+            .function("items", |this: &Self| iterator(0..this.1))
+            .metamethod(Operation::Add, |a: &Self, b: &Self| {
+                User(Arc::clone(&a.0), a.1 + b.1)
+            })
+            .pairs(|this: &Self| iterator(0..this.1))
             .operator(Operation::ToString, |_, call| call.push("a user"));
     }
 }
@@ -183,6 +196,61 @@ const OPERATIONS: &[(&str, Also, Action)] = &[
         let user = on.lua.create_userdata(on.user())?;
         on.lua.load("local u = ... u.number = 5 assert(u:name():find 'user 5') assert(tostring(u) == 'a user')")
             .call(&user)
+    }),
+    ("typed members", Nothing, |on| {
+        let user = on.lua.create_userdata(on.user())?;
+        let table = on.lua.type_table::<User>()?;
+        on.lua
+            .load(
+                "local User, u = ...
+                 local v, n = User.new(u, 3), 0
+                 u:set(v) v:set(9) for i in u:items() do n = n + i end
+                 assert(n == 3 and u:max(1, 5, 4) == 5 and (u + v).number == 12)",
+            )
+            .call::<()>((&table, &user))?;
+        assert_eq!(user.borrow::<User>()?.1, 3);
+        user.borrow_mut::<User>()?.1 = 4;
+        assert_eq!(user.with(|user: &User| user.1)?, 4);
+        drop(user.take::<User>()?);
+        Ok(())
+    }),
+    ("typed functions", Nothing, |on| {
+        let object = on.object();
+        let text = on.lua.function(move |text: &str, times: Option<usize>| {
+            let _ = &object;
+            Ok((text.repeat(times.unwrap_or(1)), text.parse::<f64>().is_ok()))
+        })?;
+        assert_eq!(text.call::<(String, bool)>(("1", 3))?, ("111".into(), true));
+        let (mut sum, object) = (0, on.object());
+        let sum = on.lua.function_mut(move |numbers: Variadic<i64>| {
+            let _ = &object;
+            sum += numbers.iter().sum::<i64>();
+            Variadic(vec![sum; 3])
+        })?;
+        assert_eq!(*sum.call::<Variadic<i64>>((1, 2, 3))?, [6, 6, 6]);
+        let object = on.object();
+        on.lua.globals()?.set(
+            "made",
+            function(move || {
+                let drops = Arc::clone(&object.0);
+                function(move || Arc::strong_count(&drops))
+            }),
+        )?;
+        assert!(on.eval::<usize>("local n = made()() made = nil return n")? >= 3);
+        Ok(())
+    }),
+    ("a scope", Nothing, |on| {
+        let (mut user, mut calls) = (on.user(), 0);
+        on.lua.scope(|scope| {
+            let lent = scope.object_mut(&mut user)?;
+            let count = scope.function_mut(|| calls += 1)?;
+            let make = scope.function(move || scope.function(|| 1))?;
+            on.lua
+                .load("local user, count, make = ... user:set(5) count() assert(make()() == 1)")
+                .call::<()>((&lent, &count, &make))
+        })?;
+        assert_eq!((user.1, calls), (5, 1));
+        Ok(())
     }),
     ("identified objects", Nothing, |on| {
         let make = on.lua.create_function({
@@ -612,8 +680,9 @@ fn every_allocation(operations: &[(&str, Also, Action)]) {
                 drop(outcome);
                 if !lua.is_closed() {
                     usable(&lua);
-                    // Only what Lua keeps: a metatable's slot for each type of host objects.
-                    assert!(lua.handles().unwrap() <= handles + 3, "{what}");
+                    // Only what Lua keeps: a slot for the metatable of each type of host objects, and for
+                    // each function of a user type.
+                    assert!(lua.handles().unwrap() <= handles + 12, "{what}");
                 }
                 drop(lua);
                 assert!(
