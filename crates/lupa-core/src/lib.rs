@@ -5,10 +5,7 @@
 //!
 //! fn main() -> Result<()> {
 //!     let lua = Runtime::new()?;
-//!     lua.globals()?.set("greet", lua.create_function(|call| {
-//!         let name: &str = call.get(0)?;
-//!         call.push(format!("Hello, {name}!"))
-//!     })?)?;
+//!     lua.globals()?.set("greet", lua.function(|name: &str| format!("Hello, {name}!"))?)?;
 //!     let text: String = lua.load("return greet('world')").eval()?;
 //!     assert_eq!(text, "Hello, world!");
 //!     Ok(())
@@ -21,9 +18,10 @@
 //!   [`Function`], [`Coroutine`], [`LuaString`], [`UserData`]) are `Send` and `Sync`.
 //! * Conversions ([`FromLua`], [`IntoLua`]) read from a [`Slot`] of the Lua stack and
 //!   write to a [`Pusher`]: plain data needs no handle and no intermediate value.
-//! * Lua code reaches host values through [`HostObject`] (one method for all operations) or
-//!   [`UserType`] (methods and fields by name), functions through
-//!   [`Runtime::create_function`].
+//! * Lua code calls closures with typed arguments and results, [`Runtime::function`]; those that borrow from the
+//!   host's stack are lent by a [`Scope`]. [`Runtime::create_function`] is the layer below.
+//! * Lua code reaches host values through [`UserType`] (methods, fields and operators by name) or
+//!   [`HostObject`] (one method for all operations, the layer below).
 //! * A Lua error arrives as [`Error`], a host error raised through Lua comes back as the error that it
 //!   was, and a panic passes through Lua and goes on behind it.
 //! * Lua code that runs too long can be ended: by a time limit ([`Runtime::set_time_limit`]), from another

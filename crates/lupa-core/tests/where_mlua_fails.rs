@@ -11,6 +11,8 @@ use lupa_core::{
     Cursor, Error, Function, Members, Result, Runtime, Table, UserData, UserType, Value, function,
 };
 use std::panic::catch_unwind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 /// The runtime still does what it should.
@@ -203,6 +205,76 @@ fn an_object_panics_when_it_is_collected() -> Result<()> {
     lua.load("bomb = nil collectgarbage()").exec()?;
     drop(lua.create_userdata(Bomb)?);
     lua.gc_collect()?;
+    usable(&lua)
+}
+
+/// Uses the runtime when it is dropped.
+struct Farewell(Function, Arc<AtomicUsize>);
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        match self.0.call::<()>(()) {
+            Ok(()) => self.1.fetch_add(1, SeqCst),
+            Err(Error::Closed) => self.1.fetch_add(100, SeqCst),
+            Err(error) => panic!("{error}"),
+        };
+    }
+}
+
+impl UserType for Farewell {
+    const NAME: &'static str = "Farewell";
+    fn members(_: &mut Members<Self>) {}
+}
+
+/// mlua: the process is ended (SIGABRT) when the state is: `Lua instance is destroyed`, a panic in a destructor.
+#[test]
+fn an_object_uses_the_runtime_when_it_is_dropped() -> Result<()> {
+    let lua = Runtime::new()?;
+    let drops = Arc::new(AtomicUsize::new(0));
+    let function = lua.load("calls = (calls or 0) + 1").into_function()?;
+    for name in ["collected", "left"] {
+        lua.globals()?
+            .set(name, Farewell(function.clone(), Arc::clone(&drops)))?;
+    }
+    lua.load("collected = nil").exec()?;
+    usable(&lua)?;
+    assert_eq!(lua.load("return calls").eval::<i64>()?, 1);
+    lua.close()?;
+    assert_eq!(drops.load(SeqCst), 101);
+    Ok(())
+}
+
+/// mlua: panics, `Lua instance is destroyed`.
+#[test]
+fn values_are_used_after_the_end_of_their_runtime() -> Result<()> {
+    let lua = Runtime::new()?;
+    let (table, string) = (lua.create_table()?, lua.create_string("x")?);
+    lua.close()?;
+    assert!(matches!(table.set("x", 1), Err(Error::Closed)));
+    assert!(matches!(string.to_vec(), Err(Error::Closed)));
+    // To drop the runtime alone does not end it while there are values.
+    let lua = Runtime::new()?;
+    let table = lua.create_table()?;
+    drop(lua);
+    table.set("x", 1)?;
+    assert_eq!(table.get::<i64>("x")?, 1);
+    usable(table.runtime())
+}
+
+/// mlua: panics, `Lua instance passed Value created from a different main Lua state`.
+#[test]
+fn values_are_given_to_another_runtime() -> Result<()> {
+    let (lua, other) = (Runtime::new()?, Runtime::new()?);
+    let table = other.create_table()?;
+    assert!(matches!(
+        lua.globals()?.set("x", &table),
+        Err(Error::WrongRuntime)
+    ));
+    let function = lua.load("return ...").into_function()?;
+    assert!(matches!(
+        function.call::<Value>(&table),
+        Err(Error::WrongRuntime)
+    ));
     usable(&lua)
 }
 

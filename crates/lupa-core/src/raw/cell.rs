@@ -8,6 +8,7 @@ use crate::handle::Handle;
 use crate::slot::Slot;
 use crate::usertype::{UserObject, UserType};
 use std::cell::{Cell, UnsafeCell};
+use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -82,6 +83,7 @@ impl<T: UserType> ObjectCell<T> {
         Ok(Exclusive {
             value,
             uses: &self.uses,
+            exactly: PhantomData,
         })
     }
 
@@ -153,6 +155,8 @@ impl<T> Drop for Shared<'_, T> {
 pub(crate) struct Exclusive<'a, T> {
     value: NonNull<T>,
     uses: &'a Cell<isize>,
+    /// As `&mut T`, and unlike `NonNull<T>`, it is one of exactly `T`.
+    exactly: PhantomData<&'a mut T>,
 }
 
 impl<T> Deref for Exclusive<'_, T> {
