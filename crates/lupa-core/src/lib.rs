@@ -29,8 +29,8 @@
 //! * Nothing that Lua code does, short of the FFI library, binary modules and bytecode, aborts the
 //!   process or breaks Rust's guarantees.
 
-mod argument;
 mod app_data;
+mod argument;
 mod call;
 mod chunk;
 mod closure;
@@ -70,10 +70,10 @@ mod text;
 mod usertype;
 mod value;
 
+pub use app_data::{AppDataMut, AppDataRef};
 #[doc(hidden)]
 pub use argument::via;
 pub use argument::{Argument, Borrowed, Either};
-pub use app_data::{AppDataMut, AppDataRef};
 pub use call::{Arguments, Around, Directly, Results};
 pub use chunk::{Chunk, ChunkMode, is_incomplete};
 pub use closure::{HostFn, HostFnMut, IntoResults, NewFunction, function, function_mut, iterator};
@@ -93,8 +93,8 @@ pub use jit::{Jit, JitScope, JitStatus};
 pub use libs::Libs;
 pub use light_userdata::LightUserData;
 pub use multi::Variadic;
-pub use raw::cell::{UserRef, UserRefMut};
 pub use profiler::{Profile, ProfileFrame, ProfileOptions, ProfileSample, Profiler, VmState};
+pub use raw::cell::{UserRef, UserRefMut};
 pub use raw::coroutine::CoroutineStatus;
 #[cfg(feature = "fault-injection")]
 #[doc(hidden)]
@@ -107,7 +107,7 @@ pub use scope::Scope;
 pub use searcher::{Module, SearchOrder};
 pub use sequence::{Entries, Items};
 pub use slot::{Pusher, Slot, TableBuilder};
-pub use string::{Borrowed, LuaString};
+pub use string::{LuaString, StringRef};
 pub use table::Table;
 pub use usertype::{MemberName, Members, UserType};
 pub use value::{Value, equal, less_than};

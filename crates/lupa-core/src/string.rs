@@ -38,20 +38,20 @@ impl LuaString {
     ///
     /// # Errors
     /// `Error::Closed`, `Error::Forked`.
-    pub fn bytes(&self) -> Result<Borrowed<'_, [u8]>> {
-        Anchored::new(&self.0).map(Borrowed)
+    pub fn bytes(&self) -> Result<StringRef<'_, [u8]>> {
+        Anchored::new(&self.0).map(StringRef)
     }
 
     /// The text, without a copy; the runtime is locked as by [`LuaString::bytes`].
     ///
     /// # Errors
     /// `Error::Conversion` for what is not UTF-8; `Error::Closed`, `Error::Forked`.
-    pub fn to_str(&self) -> Result<Borrowed<'_, str>> {
+    pub fn to_str(&self) -> Result<StringRef<'_, str>> {
         let text = Anchored::new(&self.0)?.try_map(|bytes| {
             std::str::from_utf8(bytes)
                 .map_err(|error| Error::conversion("string", "UTF-8 text", error.to_string()))
         });
-        text.map(Borrowed)
+        text.map(StringRef)
     }
 
     /// A copy of the text, with `\u{fffd}` for what is not UTF-8.
@@ -104,9 +104,9 @@ equal_to! { str &str String [u8] &[u8] Vec<u8> }
 
 /// The bytes or the text of a Lua string; see [`LuaString::bytes`] and [`LuaString::to_str`].
 #[must_use = "the borrow ends when it is dropped"]
-pub struct Borrowed<'a, T: ?Sized>(Anchored<'a, T>);
+pub struct StringRef<'a, T: ?Sized>(Anchored<'a, T>);
 
-impl<T: ?Sized> Deref for Borrowed<'_, T> {
+impl<T: ?Sized> Deref for StringRef<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -114,19 +114,19 @@ impl<T: ?Sized> Deref for Borrowed<'_, T> {
     }
 }
 
-impl<T: ?Sized> AsRef<T> for Borrowed<'_, T> {
+impl<T: ?Sized> AsRef<T> for StringRef<'_, T> {
     fn as_ref(&self) -> &T {
         self
     }
 }
 
-impl<T: fmt::Debug + ?Sized> fmt::Debug for Borrowed<'_, T> {
+impl<T: fmt::Debug + ?Sized> fmt::Debug for StringRef<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         T::fmt(self, f)
     }
 }
 
-impl<T: fmt::Display + ?Sized> fmt::Display for Borrowed<'_, T> {
+impl<T: fmt::Display + ?Sized> fmt::Display for StringRef<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         T::fmt(self, f)
     }
