@@ -95,6 +95,9 @@ fn set_flags(msvc: bool) {
 fn build_shim(include: &Path, private: &Path, msvc: bool) {
     let mut cc = cc::Build::new();
     cc.files(["shim/shim.c", "shim/guards.c", "shim/internals.c"]);
+    if cfg("ARCH") == "x86_64" && !msvc {
+        cc.file("shim/cpuid.c");
+    }
     cc.include("shim").include(include).include(private);
     if feature("ASSERTIONS") {
         cc.define("LUA_USE_ASSERT", None);

@@ -49,6 +49,10 @@ fn export_from_elf() {
         link_arg("-fuse-ld=lld");
         // Generic code has many copies that differ in nothing: keep one.
         link_arg("-Wl,--icf=all");
+        if variable("CARGO_CFG_TARGET_ARCH") == "x86_64" {
+            // See `shim/cpuid.c` of luajit-sys.
+            link_arg("-Wl,--wrap=lj_vm_cpuid");
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "shim.h"
 #include "lj_obj.h"
+#include "lj_alloc.h"
 #include "lj_frame.h"
 #include "lj_func.h"
 #include "lj_gc.h"
@@ -322,6 +323,40 @@ void lupa_close(lua_State *L)
   c.alloc = lua_getallocf(L, &c.data);
   lua_setallocf(L, closing_alloc, &c);
   lua_close(L);
+}
+
+#elif !defined(LUAJIT_USE_SYSMALLOC)
+
+/* lua_close() gives each block back by itself and then the segments that they all lie in.  The latter is
+** enough, but for blocks that LuaJIT's allocator has mapped by themselves: they begin two words after
+** the beginning of a page (direct_alloc() in lj_alloc.c). */
+
+struct closing {
+  global_State *g;
+  void *data;
+};
+
+static void *closing_alloc(void *ud, void *block, size_t old, size_t new)
+{
+  struct closing *c = ud;
+  /* lj_gc_freeall() sets this mark, after the last finalizer. */
+  int all_goes = c->g->gc.currentwhite & LJ_GC_SFIXED;
+  if (new == 0 && all_goes && ((uintptr_t)block & 4095) != 2 * sizeof(void *))
+    return NULL;
+  return lj_alloc_f(c->data, block, old, new);
+}
+
+void lupa_close(lua_State *L)
+{
+  struct closing c;
+  c.g = G(L);
+  if (lua_getallocf(L, &c.data) != lj_alloc_f) {
+    lua_close(L);
+    return;
+  }
+  lua_setallocf(L, closing_alloc, &c);
+  lua_close(L);
+  lj_alloc_destroy(c.data);
 }
 
 #else

@@ -14,7 +14,8 @@ use lupa_core::{
 };
 use pyo3::exceptions::{PyIndexError, PySystemExit, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyInt, PyIterator, PyString, PyTuple};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyInt, PyIterator, PyModule, PyString, PyTuple};
 
 /// What the module offers.
 pub(crate) struct Options {
@@ -30,7 +31,9 @@ pub(crate) fn install(
     options: &Options,
 ) -> PyResult<()> {
     let cx = Context::new(py, runtime, settings, None);
-    let builtins = py.import("builtins")?;
+    static BUILTINS: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+    let import = || py.import("builtins").map(Bound::unbind);
+    let builtins = BUILTINS.get_or_try_init(py, import)?.bind(py);
     let eval = builtins.getattr("eval")?;
     let none = py.None().into_bound(py);
     fill(&cx, options, &none, &eval, builtins.as_any())

@@ -9,8 +9,9 @@
 //! grows beyond the reserve entry by entry, with no memory left at that very moment) ends the process,
 //! as it does in Rust's own collections.
 //!
-//! A runtime without a limit has the wrapper only while it is made: it costs up to a tenth of the time
-//! of code that does nothing but allocate.
+//! A runtime without a limit has no wrapper: it costs up to a tenth of the time of code that does nothing
+//! but allocate. To make a runtime takes less than the [`FIRST_SEGMENT`], which LuaJIT's allocator has from the
+//! system before there is a state, so no push fails there.
 
 use super::stack::Stack;
 use super::sys;
@@ -49,6 +50,10 @@ const REMINDER: usize = 64 * 1024;
 /// `lua_checkstack` may need in one piece. It costs address space alone: LuaJIT maps such a
 /// block by itself, and nobody touches it.
 pub(super) const RESERVE: usize = 1024 * 1024;
+
+/// What LuaJIT's allocator maps for a new state (`DEFAULT_GRANULARITY` in `lj_alloc.c`).
+#[cfg(test)]
+const FIRST_SEGMENT: usize = 128 * 1024;
 
 /// Strings and tables from this size on are made by a protected call.
 const LARGE: usize = 64 * 1024;
@@ -351,4 +356,18 @@ pub(crate) enum Gc {
     Step(c_int),
     SetPause(c_int),
     SetStepMul(c_int),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FIRST_SEGMENT;
+    use crate::Runtime;
+
+    #[test]
+    fn a_runtime_is_made_in_the_first_segment() {
+        for sandbox in [false, true] {
+            let lua = Runtime::builder().sandbox(sandbox).build().unwrap();
+            assert!(lua.memory_used().unwrap() < FIRST_SEGMENT * 2 / 3);
+        }
+    }
 }

@@ -84,7 +84,12 @@ impl Shared {
         });
         // SAFETY: the state is ours alone so far; the Arc keeps `shared` in place.
         unsafe {
-            shared.memory.install(l)?;
+            #[cfg(feature = "fault-injection")]
+            if super::faults::are_on() {
+                shared.memory.install(l)?;
+            }
+            // What is made now stays.
+            sys::lua_gc(l, sys::LUA_GCSTOP, 0);
             shared.anchors.set(Some(super::library::prepare_anchors(l)));
         }
         shared.enter(|stack| {
@@ -239,12 +244,17 @@ impl Shared {
         })
     }
 
-    /// Ends the making of a runtime: without a limit, LuaJIT's own allocator does alone.
+    /// Ends the making of a runtime: the collector may work from now on. Without a limit, LuaJIT's own
+    /// allocator does alone.
     pub(crate) fn is_made(&self) -> Result<()> {
-        self.enter(|_| {
-            if self.memory.limit() == usize::MAX {
-                // SAFETY: the state is live and its lock is held.
-                unsafe { self.memory.uninstall(self.main.load(Ordering::Relaxed)) };
+        self.enter(|stack| {
+            // SAFETY: the state is live and its lock is held. With -1 the next cycle begins when the memory has
+            // doubled.
+            unsafe {
+                sys::lua_gc(stack.l, sys::LUA_GCRESTART, -1);
+                if self.memory.limit() == usize::MAX {
+                    self.memory.uninstall(self.main.load(Ordering::Relaxed));
+                }
             }
             Ok(())
         })
