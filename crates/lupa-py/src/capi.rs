@@ -9,7 +9,7 @@ use pyo3::ffi;
 use pyo3::panic::PanicException;
 use pyo3::prelude::*;
 use pyo3::type_object::PyTypeInfo;
-use pyo3::types::{PyDict, PyString, PyTuple, PyType};
+use pyo3::types::{PyDict, PyInt, PyString, PyTuple, PyType};
 use smallvec::{SmallVec, smallvec};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -38,6 +38,15 @@ pub(crate) fn is_builtin_buffer(object: &Bound<'_, PyAny>) -> bool {
         ffi::PyObject_CheckBuffer(object.as_ptr()) != 0
             && ffi::PyType_GetFlags(ffi::Py_TYPE(object.as_ptr())) & ffi::Py_TPFLAGS_HEAPTYPE == 0
     }
+}
+
+/// The value of an integer of 64 bits; no exception is made of a larger one.
+#[inline]
+pub(crate) fn integer(number: &Bound<'_, PyInt>) -> Option<i64> {
+    let mut overflow = 0;
+    // SAFETY: the object is alive, and the GIL is held. It is an int, so no Python code runs, and nothing fails.
+    let value = unsafe { ffi::PyLong_AsLongLongAndOverflow(number.as_ptr(), &mut overflow) };
+    (overflow == 0).then_some(value)
 }
 
 /// Number of references to an object.
@@ -170,6 +179,22 @@ pub(crate) trait Attributes: PyTypeInfo {
     ) -> PyResult<Bound<'py, PyAny>>;
 }
 
+/// How items of a class' instances are set and deleted.
+pub(crate) trait Items: PyTypeInfo {
+    /// Sets an item; without a value, deletes it.
+    fn set_item<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        value: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<()>;
+}
+
+/// How a class' instances give their next value.
+pub(crate) trait Iteration: PyTypeInfo {
+    /// The next value; `None` at the end.
+    fn next<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>>;
+}
+
 impl CallSlot {
     /// The slot that calls `T::call`.
     pub(crate) fn of<T: Callable>() -> Self {
@@ -201,12 +226,41 @@ pub(crate) fn install<T: Attributes>(
     }
 }
 
-/// Hands the result of `f` to CPython.
+/// Has CPython set items of `T` by the trait: PyO3's entry costs more.
+pub(crate) fn install_items<T: Items>(py: Python<'_>) {
+    // SAFETY: a heap type, as in `install`: it has a table of such functions in itself.
+    unsafe {
+        let class = T::type_object(py).as_type_ptr();
+        (*(*class).tp_as_mapping).mp_ass_subscript = Some(set_item_entry::<T>);
+        ffi::PyType_Modified(class);
+    }
+}
+
+/// Has CPython get the next value of a `T` by the trait: PyO3's entry costs more.
+pub(crate) fn install_iteration<T: Iteration>(py: Python<'_>) {
+    // SAFETY: a heap type, as in `install`.
+    unsafe {
+        let class = T::type_object(py).as_type_ptr();
+        (*class).tp_iternext = Some(next_entry::<T>);
+        ffi::PyType_Modified(class);
+    }
+}
+
+/// Hands the result of `f` to CPython; what was none is nothing, and no error.
 #[inline]
 fn answer<'py>(
     py: Python<'py>,
-    f: impl FnOnce() -> PyResult<Bound<'py, PyAny>>,
+    f: impl FnOnce() -> PyResult<Option<Bound<'py, PyAny>>>,
 ) -> *mut ffi::PyObject {
+    match caught(py, f) {
+        Some(Some(value)) => value.into_ptr(),
+        _ => std::ptr::null_mut(),
+    }
+}
+
+/// The result of `f`; an error, or a panic, becomes CPython's current exception.
+#[inline]
+fn caught<R>(py: Python<'_>, f: impl FnOnce() -> PyResult<R>) -> Option<R> {
     let result = catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
@@ -214,11 +268,11 @@ fn answer<'py>(
         Err(PanicException::new_err((text,)))
     });
     match result {
-        Ok(value) => value.into_ptr(),
+        Ok(value) => Some(value),
         Err(error) => {
             drop_deferred();
             error.restore(py);
-            std::ptr::null_mut()
+            None
         }
     }
 }
@@ -245,7 +299,39 @@ unsafe extern "C" fn attribute_entry<T: Attributes>(
             Borrowed::from_ptr(py, name),
         )
     };
-    answer(py, || T::attribute(&object, &name))
+    answer(py, || T::attribute(&object, &name).map(Some))
+}
+
+/// `mp_ass_subscript` of `T`.
+unsafe extern "C" fn set_item_entry<T: Items>(
+    object: *mut ffi::PyObject,
+    key: *mut ffi::PyObject,
+    value: *mut ffi::PyObject,
+) -> std::ffi::c_int {
+    // SAFETY: as in `attribute_entry`; the value is live or null.
+    let (py, object, key, value) = unsafe {
+        let py = Python::assume_attached();
+        (
+            py,
+            Borrowed::from_ptr(py, object).cast_unchecked::<T>(),
+            Borrowed::from_ptr(py, key),
+            Borrowed::from_ptr_or_opt(py, value),
+        )
+    };
+    match caught(py, || T::set_item(&object, &key, value.as_deref())) {
+        Some(()) => 0,
+        None => -1,
+    }
+}
+
+/// `tp_iternext` of `T`.
+unsafe extern "C" fn next_entry<T: Iteration>(object: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: CPython calls this with the GIL held and a live instance of `T`.
+    let (py, object) = unsafe {
+        let py = Python::assume_attached();
+        (py, Borrowed::from_ptr(py, object).cast_unchecked::<T>())
+    };
+    answer(py, || T::next(&object))
 }
 
 /// The function in the slot of a `T`.
@@ -275,7 +361,7 @@ unsafe extern "C" fn call_entry<T: Callable>(
         {
             return Err(unexpected_name(&name));
         }
-        T::call(&*callable.cast()?, arguments)
+        T::call(&*callable.cast()?, arguments).map(Some)
     })
 }
 

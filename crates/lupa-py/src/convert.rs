@@ -1,5 +1,6 @@
 //! Conversions between Python and Lua values.
 
+use crate::capi;
 use crate::errors::{Style, external, to_exception};
 use crate::object::{default_flags, push_object, python_object};
 use crate::settings::Context;
@@ -121,7 +122,7 @@ fn push_integer(cx: &Context<'_, '_>, number: &Bound<'_, PyInt>, to: Pusher<'_>)
 /// The Lua number that is equal to an integer of 64 bits, if there is one.
 #[inline]
 pub(crate) fn exact_double(number: &Bound<'_, PyInt>) -> Option<f64> {
-    let n = number.extract::<i64>().ok()?;
+    let n = capi::integer(number)?;
     let is_exact =
         n.unsigned_abs() <= MAX_INTEGER as u64 || ((n as f64) as i64 == n && n != i64::MAX);
     is_exact.then_some(n as f64)

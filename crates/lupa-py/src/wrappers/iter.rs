@@ -3,6 +3,7 @@
 use super::object::LuaObject;
 use super::table::LuaTable;
 use super::{not_instantiable, operate};
+use crate::capi::Iteration;
 use crate::convert::to_python;
 use crate::errors::{Style, external};
 use crate::gil::GilCell;
@@ -57,15 +58,27 @@ impl LuaIter {
         }
     }
 
-    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let Some(table) = self.table.bind(py) else {
+    fn __next__<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        Self::next(slf)
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.table.traverse(&visit)
+    }
+}
+
+impl Iteration for LuaIter {
+    fn next<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let py = slf.py();
+        let this = slf.get();
+        let Some(table) = this.table.bind(py) else {
             return Ok(None);
         };
         let step = operate(&table, Style::Plain, |cx, reference| {
             // Another thread may have moved it on while this one waited for the runtime.
-            let mut cursor = self.cursor.get(py);
+            let mut cursor = this.cursor.get(py);
             let step = cursor.advance(reference, |key, value| {
-                let item = match self.what {
+                let item = match this.what {
                     What::Keys => to_python(cx, key),
                     What::Values => to_python(cx, value),
                     What::Items => to_python(cx, key).and_then(|key| {
@@ -74,16 +87,16 @@ impl LuaIter {
                 };
                 item.map_err(external)
             });
-            self.cursor.replace(py, cursor);
+            this.cursor.replace(py, cursor);
             step
         })?;
         if step.is_none() {
-            drop(self.table.replace(py, None));
+            drop(
+                this.table
+                    .replace(py, None)
+                    .map(|table| table.into_bound(py)),
+            );
         }
         Ok(step)
-    }
-
-    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.table.traverse(&visit)
     }
 }

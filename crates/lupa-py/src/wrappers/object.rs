@@ -1,8 +1,8 @@
 //! What all wrappers have in common.
 
 use super::{
-    LuaCoroutineFunction, LuaFunction, LuaTable, LuaThread, collect, not_instantiable, operate,
-    push_arguments,
+    LuaCoroutineFunction, LuaFunction, LuaIter, LuaTable, LuaThread, collect, not_instantiable,
+    operate, push_arguments,
 };
 use crate::capi::{self, Attributes, CallSlot, Callable, generic_attribute};
 use crate::codec::latin1;
@@ -13,6 +13,7 @@ use crate::runtime::LuaRuntime;
 use crate::settings::Context;
 use lupa_core::{Error, IntoLua, Kind, Pusher, Reference, Result, Slot};
 use pyo3::exceptions::{PyAttributeError, PyTypeError};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use pyo3::{PyClass, PyTraverseError, PyVisit};
@@ -89,6 +90,9 @@ fn install_slots(object: &Bound<'_, LuaObject>) {
         py.get_type::<LuaThread>(),
     ];
     capi::install(object, &object.get().call, &classes);
+    capi::install_items::<LuaTable>(py);
+    capi::install_iteration::<LuaIter>(py);
+    capi::install_iteration::<LuaThread>(py);
     INSTALLED.store(true, Ordering::Relaxed);
 }
 
@@ -326,12 +330,21 @@ impl LuaObject {
 
 /// The Lua type of a wrapped Lua object, as Lua's `type` names it; None for other objects.
 #[pyfunction]
-pub(crate) fn lua_type(obj: &Bound<'_, PyAny>) -> PyResult<Option<&'static str>> {
-    match obj.cast::<LuaObject>() {
-        Ok(object) => operate(object, Style::Plain, |_, reference| reference.kind())
-            .map(|kind| Some(kind.name())),
-        Err(_) => Ok(None),
-    }
+pub(crate) fn lua_type<'py>(
+    obj: &Bound<'py, PyAny>,
+) -> PyResult<Option<&'py Bound<'py, PyString>>> {
+    let py = obj.py();
+    let Ok(object) = obj.cast::<LuaObject>() else {
+        return Ok(None);
+    };
+    let kind = operate(object, Style::Plain, |_, reference| reference.kind())?;
+    Ok(Some(match kind {
+        Kind::Table => intern!(py, "table"),
+        Kind::Function => intern!(py, "function"),
+        Kind::Thread => intern!(py, "thread"),
+        Kind::CData => intern!(py, "cdata"),
+        _ => intern!(py, "userdata"),
+    }))
 }
 
 /// Name of the source encoding of the runtime of a wrapped Lua object.

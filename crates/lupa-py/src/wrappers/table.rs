@@ -3,7 +3,7 @@
 use super::iter::{LuaIter, What};
 use super::object::{self, LuaObject, base, is_special, push_key, push_name, wrap};
 use super::{not_instantiable, operate};
-use crate::capi::Callable;
+use crate::capi::{Callable, Items};
 use crate::convert::{PyArg, exact_double};
 use crate::errors::Style;
 use crate::gil::WithoutGil;
@@ -27,6 +27,16 @@ impl Callable for LuaTable {
         arguments: &[Borrowed<'_, 'py, PyAny>],
     ) -> PyResult<Bound<'py, PyAny>> {
         object::call(slf.as_super(), arguments)
+    }
+}
+
+impl Items for LuaTable {
+    fn set_item<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        value: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<()> {
+        set(slf, |cx, to| push_key(cx, key, to), value)
     }
 }
 
@@ -100,11 +110,11 @@ impl LuaTable {
         key: &Bound<'py, PyAny>,
         value: &Bound<'py, PyAny>,
     ) -> PyResult<()> {
-        set(slf, |cx, to| push_key(cx, key, to), Some(value))
+        Self::set_item(slf, key, Some(value))
     }
 
     fn __delitem__<'py>(slf: &Bound<'py, Self>, key: &Bound<'py, PyAny>) -> PyResult<()> {
-        set(slf, |cx, to| push_key(cx, key, to), None)
+        Self::set_item(slf, key, None)
     }
 
     fn __contains__<'py>(slf: &Bound<'py, Self>, key: &Bound<'py, PyAny>) -> PyResult<bool> {

@@ -3,7 +3,7 @@
 use super::function::{LuaCoroutineFunction, LuaFunction};
 use super::object::{self, LuaObject, base, initializer, wrap};
 use super::{collect, not_instantiable, operate, push_tuple};
-use crate::capi::Callable;
+use crate::capi::{Callable, Iteration};
 use crate::errors::{Style, to_exception};
 use crate::gil::{GilCell, WithoutGil};
 use crate::object::PyValue;
@@ -63,6 +63,12 @@ impl Callable for LuaThread {
     }
 }
 
+impl Iteration for LuaThread {
+    fn next<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        go_on(slf).map(Outcome::into_value)
+    }
+}
+
 #[pymethods]
 impl LuaThread {
     #[new]
@@ -78,9 +84,8 @@ impl LuaThread {
         slf
     }
 
-    fn __next__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        let arguments = slf.get().take_arguments(slf.py());
-        resume(slf, arguments)
+    fn __next__<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        Self::next(slf)
     }
 
     /// Sends a value into the coroutine: it becomes the result of the yield that the coroutine waits
@@ -88,7 +93,7 @@ impl LuaThread {
     fn send<'py>(slf: &Bound<'py, Self>, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
         if value.is_none() {
-            return Self::__next__(slf);
+            return go_on(slf)?.value();
         }
         if slf.get().has_arguments(py) {
             let message = "can't send non-None value to a just-started generator";
@@ -98,7 +103,7 @@ impl LuaThread {
             Ok(values) => values.clone(),
             Err(_) => PyTuple::new(py, [value])?,
         };
-        resume(slf, Some(values))
+        resume(slf, Some(values))?.value()
     }
 
     /// Raises an exception in the coroutine, at the yield that it waits in, where Lua code may catch it
@@ -182,20 +187,32 @@ impl<'py> Outcome<'py> {
         })
     }
 
-    /// The value; an end without one is `StopIteration`.
-    fn value(self) -> PyResult<Bound<'py, PyAny>> {
+    /// The value, if there is one.
+    fn into_value(self) -> Option<Bound<'py, PyAny>> {
         match self {
-            Outcome::Yielded(value) | Outcome::Returned(Some(value)) => Ok(value),
-            Outcome::Returned(None) => Err(PyStopIteration::new_err(())),
+            Outcome::Yielded(value) => Some(value),
+            Outcome::Returned(value) => value,
         }
     }
+
+    /// The value; an end without one is `StopIteration`.
+    fn value(self) -> PyResult<Bound<'py, PyAny>> {
+        self.into_value()
+            .ok_or_else(|| PyStopIteration::new_err(()))
+    }
+}
+
+/// Starts a coroutine, or has its yield return nothing.
+fn go_on<'py>(slf: &Bound<'py, LuaThread>) -> PyResult<Outcome<'py>> {
+    let arguments = slf.get().take_arguments(slf.py());
+    resume(slf, arguments)
 }
 
 fn resume<'py>(
     slf: &Bound<'py, LuaThread>,
     arguments: Option<Bound<'py, PyTuple>>,
-) -> PyResult<Bound<'py, PyAny>> {
-    let outcome = operate(slf.as_super(), Style::Plain, |cx, thread| {
+) -> PyResult<Outcome<'py>> {
+    operate(slf.as_super(), Style::Plain, |cx, thread| {
         let resumed = thread.resume_with(
             |to| match &arguments {
                 Some(arguments) => push_tuple(cx, to, arguments),
@@ -209,8 +226,7 @@ fn resume<'py>(
             Err(Error::CoroutineUnresumable(CoroutineStatus::Dead)) => Ok(Outcome::Returned(None)),
             resumed => resumed,
         }
-    })?;
-    outcome.value()
+    })
 }
 
 /// Raises an exception in a coroutine.
