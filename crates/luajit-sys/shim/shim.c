@@ -367,8 +367,6 @@ int lupa_p_load(lua_State *L)
   if (chunk == NULL)
     return luaL_error(L, "no chunk to load");
   chunk->status = lua_loadx(L, read_chunk, chunk, chunk->name, chunk->mode);
-  if (chunk->status != 0)
-    return lua_error(L);
   return 1;
 }
 

@@ -4,9 +4,9 @@ use crate::call::{Arguments, Around, Directly, Results};
 use crate::convert::{FromLuaMulti, IntoLuaMulti};
 use crate::error::{Error, Result};
 use crate::function::Function;
-use crate::handle::Handle;
 use crate::raw::{Stack, sys};
 use crate::runtime::Runtime;
+use crate::slot::Slot;
 use std::borrow::Cow;
 use std::ffi::{CStr, CString};
 
@@ -115,9 +115,20 @@ impl<'a> Chunk<'a> {
     /// # Errors
     /// [`Error::Syntax`] for what does not compile or is not of the [`ChunkMode`]; [`Error::Memory`].
     pub fn into_function(self) -> Result<Function> {
+        self.into_function_with(|slot| slot.handle().map(Function))
+    }
+
+    /// Compiles the code into a function, which `read` gets.
+    ///
+    /// # Errors
+    /// As [`Chunk::into_function`], and those of `read`.
+    pub fn into_function_with<R>(
+        self,
+        read: impl for<'s> FnOnce(Slot<'s>) -> Result<R>,
+    ) -> Result<R> {
         self.runtime.shared().enter(|stack| {
             self.push(stack)?;
-            Handle::new(stack, stack.top()).map(Function)
+            read(Slot::new(stack, stack.top()))
         })
     }
 

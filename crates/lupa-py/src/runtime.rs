@@ -257,9 +257,8 @@ impl LuaRuntime {
     ) -> PyResult<Bound<'py, PyAny>> {
         let code = Code::new(&slf.get().settings, lua_code, name, mode)?;
         operate(slf, Style::Plain, |cx| {
-            let function = code.chunk(cx.runtime).into_function()?;
-            cx.runtime
-                .convert(function, |slot| to_python(cx, slot).map_err(external))
+            code.chunk(cx.runtime)
+                .into_function_with(|slot| to_python(cx, slot).map_err(external))
         })
     }
 

@@ -3,9 +3,9 @@
 use super::slots;
 use super::stack::Stack;
 use super::sys::{self, inline};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, RuntimeError};
 use std::ffi::c_int;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// Makes the anchors and captures the helpers in them, before any Lua code can run.
 ///
@@ -117,18 +117,21 @@ impl Stack<'_> {
             sys::lupa_set_chunk(outer);
             result
         };
-        match result {
-            Ok(()) => {
+        result?;
+        let message = || self.bytes(call.first()).unwrap_or_default().to_vec();
+        match chunk.status {
+            sys::LUA_OK => {
                 // SAFETY: live and locked; the handler lies below the function.
                 unsafe { sys::lua_remove(self.l, base + 1) };
                 Ok(())
             }
-            Err(Error::Runtime(e)) if chunk.status == sys::LUA_ERRSYNTAX => Err(Error::Syntax {
-                message: e.message.clone(),
-            }),
-            // lua_loadx caught it, so it was raised again as an error like others.
-            Err(Error::Runtime(_)) if chunk.status == sys::LUA_ERRMEM => Err(Error::Memory),
-            Err(error) => Err(error),
+            sys::LUA_ERRSYNTAX => Err(Error::Syntax { message: message() }),
+            sys::LUA_ERRMEM => Err(Error::Memory),
+            _ => Err(Error::Runtime(Arc::new(RuntimeError {
+                message: message(),
+                value: None,
+                traceback: Vec::new(),
+            }))),
         }
     }
 }
