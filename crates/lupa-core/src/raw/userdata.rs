@@ -212,6 +212,15 @@ impl<T: std::fmt::Debug> std::fmt::Debug for HostRef<'_, T> {
     }
 }
 
+/// The key of an identity in the identity table, another one for each below 2^53. LuaJIT's hash of numbers puts
+/// addresses, which differ in few bits, into few chains.
+#[inline]
+fn spread(identity: usize) -> f64 {
+    const BITS: u32 = 53;
+    let product = (identity as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) & ((1 << BITS) - 1);
+    (product ^ (product >> 27)) as f64
+}
+
 impl<'s> Stack<'s> {
     /// The header of the host object in a slot.
     #[inline]
@@ -299,8 +308,8 @@ impl<'s> Stack<'s> {
         self.push_slot(slots::IDENTITY);
         let base = self.top();
         let table = self.table(base).expect("the identity table is one");
-        // Addresses fit into a double: they have 47 bits at most on 64-bit LuaJIT.
-        self.push_number(identity as f64);
+        let key = spread(identity);
+        self.push_number(key);
         table.raw_get();
         if !self
             .host_object::<T>(base + 1)
@@ -308,7 +317,7 @@ impl<'s> Stack<'s> {
         {
             self.truncate(base);
             self.push_host(make())?;
-            self.push_number(identity as f64);
+            self.push_number(key);
             self.push_copy(base + 1);
             table.raw_set()?;
         }
@@ -393,5 +402,20 @@ impl<'s> Stack<'s> {
             sys::lua_pushcclosure(self.l, sys::lupa_trampoline(event), 0);
             sys::lua_rawset(self.l, -3);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::spread;
+    use std::collections::HashSet;
+
+    #[test]
+    fn each_identity_has_a_key_of_its_own() {
+        let identities =
+            (0..10_000).flat_map(|i| [i, 0x7f3a_5d20_0000 + 16 * i, (1 << 53) - 1 - i]);
+        let keys: HashSet<u64> = identities.map(|identity| spread(identity) as u64).collect();
+        assert_eq!(keys.len(), 30_000);
+        assert!(keys.iter().all(|key| *key < 1 << 53));
     }
 }
