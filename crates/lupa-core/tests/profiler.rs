@@ -4,7 +4,7 @@
 use lupa_core::{Error, Function, Profile, ProfileOptions, Result, Runtime, VmState};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 fn turn() -> MutexGuard<'static, ()> {
@@ -228,14 +228,25 @@ fn signals_on_other_threads_set_no_hook() -> Result<()> {
     let profiler = lua.profile(fast().interval(Duration::from_secs(1000)))?;
     let me = std::process::id().to_string();
     let work = work(&lua)?;
-    let worker = std::thread::spawn(move || work.call::<()>(()));
-    // The system gives a signal to the first thread if that takes it: the one that waits for the tests.
-    while !worker.is_finished() {
+    let done = Arc::new(AtomicBool::new(false));
+    let all_sent = Arc::clone(&done);
+    let worker = std::thread::spawn(move || {
+        while !all_sent.load(Ordering::Relaxed) {
+            work.call::<()>(())?;
+        }
+        Ok::<_, Error>(())
+    });
+    // The system gives a signal to the first thread, the one that waits for the tests, unless that has
+    // one already.
+    let signals = 40;
+    for _ in 0..signals {
         let sent = Command::new("kill").args(["-PROF", &me]).status();
         assert!(sent.is_ok_and(|status| status.success()));
     }
+    done.store(true, Ordering::Relaxed);
     worker.join().unwrap()?;
-    assert_eq!(profiler.stop()?.total(), 0);
+    let samples = profiler.stop()?.total();
+    assert!(samples <= signals / 4, "{samples}");
     Ok(())
 }
 

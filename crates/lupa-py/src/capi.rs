@@ -170,8 +170,11 @@ pub(crate) trait Callable: PyTypeInfo {
     ) -> PyResult<Bound<'py, PyAny>>;
 }
 
-/// How attributes of a class' instances are read.
+/// How attributes and items of a class' instances are read.
 pub(crate) trait Attributes: PyTypeInfo {
+    /// `object[key]`
+    fn item<'py>(slf: &Bound<'py, Self>, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>>;
+
     /// The attribute of a name, whatever it is: `object.__getattribute__` is not asked before.
     fn attribute<'py>(
         slf: &Bound<'py, Self>,
@@ -202,9 +205,9 @@ impl CallSlot {
     }
 }
 
-/// Has CPython call instances of `T` and of classes that extend it by their call slots, and read their attributes by
-/// `T::attribute`. PyO3 offers neither: its `__call__` takes a tuple, and its `__getattribute__` loses the error. The
-/// slot of `instance` shows where the slots are.
+/// Has CPython call instances of `T` and of classes that extend it by their call slots, and read their attributes and items by
+/// the trait. PyO3 does not offer it: its `__call__` takes a tuple, its `__getattribute__` loses the error, and its entry for items
+/// costs more. The slot of `instance` shows where the slots are.
 pub(crate) fn install<T: Attributes>(
     instance: &Bound<'_, T>,
     slot: &CallSlot,
@@ -220,6 +223,7 @@ pub(crate) fn install<T: Attributes>(
             (*class).tp_vectorcall_offset = offset as ffi::Py_ssize_t;
             (*class).tp_call = Some(ffi::PyVectorcall_Call);
             (*class).tp_getattro = Some(attribute_entry::<T>);
+            (*(*class).tp_as_mapping).mp_subscript = Some(item_entry::<T>);
             (*class).tp_flags |= ffi::Py_TPFLAGS_HAVE_VECTORCALL;
             ffi::PyType_Modified(class);
         }
@@ -300,6 +304,23 @@ unsafe extern "C" fn attribute_entry<T: Attributes>(
         )
     };
     answer(py, || T::attribute(&object, &name).map(Some))
+}
+
+/// `mp_subscript` of `T` and of classes that extend it.
+unsafe extern "C" fn item_entry<T: Attributes>(
+    object: *mut ffi::PyObject,
+    key: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: as in `attribute_entry`.
+    let (py, object, key) = unsafe {
+        let py = Python::assume_attached();
+        (
+            py,
+            Borrowed::from_ptr(py, object).cast_unchecked::<T>(),
+            Borrowed::from_ptr(py, key),
+        )
+    };
+    answer(py, || T::item(&object, &key).map(Some))
 }
 
 /// `mp_ass_subscript` of `T`.

@@ -32,6 +32,7 @@ pub(crate) struct LuaObject {
     // Dropped in this order: the reference's slot is freed while the runtime lives.
     pub(crate) reference: Reference,
     pub(super) runtime: Py<LuaRuntime>,
+    kind: Kind,
     call: CallSlot,
 }
 
@@ -44,18 +45,20 @@ pub(super) fn base<T: Callable>(
     let reference = slot
         .to_reference()
         .map_err(|error| to_exception(cx, error, Style::Plain))?;
-    initializer::<T>(cx, reference)
+    initializer::<T>(cx, reference, slot.kind())
 }
 
 #[inline]
 pub(super) fn initializer<T: Callable>(
     cx: &Context<'_, '_>,
     reference: Reference,
+    kind: Kind,
 ) -> PyResult<PyClassInitializer<LuaObject>> {
     let runtime = cx.owner()?.clone().unbind();
     Ok(PyClassInitializer::from(LuaObject {
         reference,
         runtime,
+        kind,
         call: CallSlot::of::<T>(),
     }))
 }
@@ -144,6 +147,10 @@ impl Attributes for LuaObject {
             PyAttributeError::new_err,
         )
     }
+
+    fn item<'py>(slf: &Bound<'py, Self>, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        get(slf, |cx, to| push_key(cx, key, to), PyTypeError::new_err)
+    }
 }
 
 /// The names of a wrapper's own methods. Other names, special ones aside, are looked up in Lua.
@@ -210,12 +217,10 @@ fn get<'py>(
     push: impl FnOnce(&Context<'_, 'py>, Pusher<'_>) -> Result<()>,
     refused: fn(&'static str) -> PyErr,
 ) -> PyResult<Bound<'py, PyAny>> {
+    if matches!(slf.get().kind, Kind::Function | Kind::Thread) {
+        return Err(refused("item/attribute access not supported on functions"));
+    }
     operate(slf, Style::Traceback, |cx, reference| {
-        if matches!(reference.kind()?, Kind::Function | Kind::Thread) {
-            return Err(external(refused(
-                "item/attribute access not supported on functions",
-            )));
-        }
         reference.get_with(
             |to| push(cx, to),
             WithoutGil(cx.py),
@@ -304,7 +309,7 @@ impl LuaObject {
         slf: &Bound<'py, Self>,
         key: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        get(slf, |cx, to| push_key(cx, key, to), PyTypeError::new_err)
+        Self::item(slf, key)
     }
 
     fn __eq__(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {

@@ -8,7 +8,7 @@ use crate::errors::{Style, to_exception};
 use crate::gil::{GilCell, WithoutGil};
 use crate::object::PyValue;
 use crate::settings::Context;
-use lupa_core::{CoroutineStatus, Error, IntoLua, Results, Slot};
+use lupa_core::{CoroutineStatus, Error, IntoLua, Kind, Results, Slot};
 use pyo3::exceptions::{
     PyBaseException, PyException, PyGeneratorExit, PyRuntimeError, PyStopIteration, PyTypeError,
 };
@@ -35,7 +35,7 @@ pub(crate) fn new_thread_or_function<'py>(
         .map_err(|error| to_exception(cx, error, Style::Plain))?;
     match function {
         Some(function) => {
-            let base = initializer::<LuaCoroutineFunction>(cx, function)?;
+            let base = initializer::<LuaCoroutineFunction>(cx, function, Kind::Function)?;
             let base = base.add_subclass(LuaFunction);
             wrap(cx.py, base.add_subclass(LuaCoroutineFunction))
         }
