@@ -26,6 +26,12 @@
 //!   was, and a panic passes through Lua and goes on behind it.
 //! * Lua code that runs too long can be ended: by a time limit ([`Runtime::set_time_limit`]), from another
 //!   thread ([`Runtime::interrupt`]), or by the host's own check ([`Runtime::set_check`]).
+//! * Integers up to 2^53 are Lua numbers; beyond, they are `int64_t` and `uint64_t` of the FFI library where the runtime
+//!   has it. Nothing is rounded.
+//! * The runtime keeps what the host needs with it: Lua values by name ([`Runtime::set_named`]), Rust values by type
+//!   ([`Runtime::set_app_data`]). What a handle keeps alive includes the runtime.
+//! * [`Runtime::set_print`], [`Runtime::add_searcher`], [`Runtime::jit`] and [`Runtime::profile`] are the host's side of
+//!   Lua's `print`, `require` and `jit`.
 //! * Nothing that Lua code does, short of the FFI library, binary modules and bytecode, aborts the
 //!   process or breaks Rust's guarantees.
 
