@@ -516,6 +516,61 @@ const OPERATIONS: &[(&str, Also, Action)] = &[
         }
         Ok(())
     }),
+    ("64-bit integers of the host", Nothing, |on| {
+        let list = on.lua.create_sequence_from([u64::MAX, 1 << 60, 3])?;
+        assert_eq!(list.get::<u64>(1)?, u64::MAX);
+        assert_eq!(
+            on.lua.convert(i64::MIN, |slot| slot.cdata_integer())?,
+            Some(i64::MIN.into())
+        );
+        Ok(())
+    }),
+    ("tables as lists", Nothing, |on| {
+        let list = on.lua.create_sequence_from(0..40)?;
+        for i in 0..20 {
+            list.insert(1, i)?;
+            list.raw_push(i)?;
+        }
+        assert_eq!(list.remove::<i32>(1)?, 19);
+        assert_eq!(list.sequence::<i32>().count(), 79);
+        list.clear()
+    }),
+    ("named values", Nothing, |on| {
+        for i in 0..100 {
+            on.lua.set_named(&format!("k{}", i % 3), format!("v{i}"))?;
+        }
+        assert_eq!(on.lua.named::<String>("k1")?, "v97");
+        (0..3).try_for_each(|i| on.lua.set_named(&format!("k{i}"), Value::Nil))
+    }),
+    ("pointers", Nothing, |on| {
+        for i in 0..10_usize {
+            let pointer =
+                lupa_core::LightUserData::new::<u8>(std::ptr::without_provenance(i << 40));
+            let back = on.lua.convert(pointer, |slot| slot.to_value())?;
+            assert!(matches!(back, Value::LightUserData(p) if p == pointer));
+        }
+        Ok(())
+    }),
+    ("functions", Nothing, |on| {
+        let list: Function = on.eval("return function(...) return select('#', ...) end")?;
+        let bound = list.bind(Variadic(vec!["x"; 60]))?;
+        assert_eq!(bound.call::<usize>(1)?, 61);
+        assert!(!list.dump_stripped()?.is_empty());
+        list.set_environment(&on.lua.create_table()?)?;
+        on.lua
+            .jit()
+            .flush_for(&list, lupa_core::JitScope::FunctionAndInner)?;
+        on.lua.jit().flush()
+    }),
+    ("print and modules of the host", Nothing, |on| {
+        on.lua.set_print(|_| Ok(()))?;
+        on.lua.add_searcher(lupa_core::SearchOrder::First, |_, _| {
+            Ok(Some(lupa_core::Module::source("return {...}", "=m")))
+        })?;
+        on.lua.register_module("n", 1)?;
+        on.lua.load("print(1, {}, 'x')").exec()?;
+        on.lua.require::<Table>("m").map(drop)
+    }),
     ("the FFI library", Message, |on| {
         on.lua.load(
             "local ffi = require 'ffi' local t = {}
@@ -654,7 +709,7 @@ fn builder() -> Builder {
 /// cannot be opened. Its own allocator frees them with the runtime, as one arena.
 fn lost_by_luajit(operation: &str) -> usize {
     match operation {
-        "64-bit integers" | "the FFI library" => 2,
+        "64-bit integers" | "64-bit integers of the host" | "the FFI library" => 2,
         _ => 0,
     }
 }
