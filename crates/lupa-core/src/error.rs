@@ -56,6 +56,11 @@ pub enum Error {
         cause: Arc<Error>,
     },
 
+    /// Data does not have the shape that a type of serde asks for, or cannot be a Lua value.
+    #[cfg(feature = "serde")]
+    #[error("{0}")]
+    Data(Arc<crate::serde::DataError>),
+
     /// A value is no valid table key: nil, or a number that is not a number.
     #[error("table index is {0}")]
     InvalidKey(&'static str),

@@ -32,6 +32,7 @@
 //!   ([`Runtime::set_app_data`]). What a handle keeps alive includes the runtime.
 //! * [`Runtime::set_print`], [`Runtime::add_searcher`], [`Runtime::jit`] and [`Runtime::profile`] are the host's side of
 //!   Lua's `print`, `require` and `jit`.
+//! * With the feature `serde`, any type of serde becomes a Lua value and back: see the module `serde`.
 //! * Nothing that Lua code does, short of the FFI library, binary modules and bytecode, aborts the
 //!   process or breaks Rust's guarantees.
 
@@ -69,6 +70,8 @@ mod sandbox;
 mod scope;
 mod searcher;
 mod sequence;
+#[cfg(feature = "serde")]
+pub mod serde;
 mod slot;
 mod string;
 mod table;
