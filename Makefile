@@ -34,7 +34,7 @@ unexport CONDA_PREFIX PYTHONHOME PYTHONPATH
 # The tests build everything, LuaJIT included, with its assertions on: the same features in all
 # of them and in the lints, so that LuaJIT is compiled once.  `make test ASSERTIONS=` leaves them out.
 ASSERTIONS ?= assertions
-RUST_TEST_FEATURES := --features lupa-core/serde $(if $(ASSERTIONS),--features lupa-core/assertions)
+RUST_TEST_FEATURES := --features lupa-core/async,lupa-core/serde $(if $(ASSERTIONS),--features lupa-core/assertions)
 EXT_TEST_FEATURES := $(if $(ASSERTIONS),--features assertions)
 
 # The cargo profile of the extension that the Python suites test.

@@ -33,11 +33,15 @@
 //! * [`Runtime::set_print`], [`Runtime::add_searcher`], [`Runtime::jit`] and [`Runtime::profile`] are the host's side of
 //!   Lua's `print`, `require` and `jit`.
 //! * With the feature `serde`, any type of serde becomes a Lua value and back: see the module `serde`.
+//! * With the feature `serde`, any type of serde becomes a Lua value and back: see the module `serde`. With the feature `async`, Lua
+//!   code waits for Rust futures, and is one: see the module `asynchronous`.
 //! * Nothing that Lua code does, short of the FFI library, binary modules and bytecode, aborts the
 //!   process or breaks Rust's guarantees.
 
 mod app_data;
 mod argument;
+#[cfg(feature = "async")]
+pub mod asynchronous;
 mod call;
 mod chunk;
 mod closure;

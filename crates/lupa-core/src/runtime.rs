@@ -129,6 +129,8 @@ impl Builder {
         if libs.contains(Libs::PACKAGE) && libs.contains(Libs::JIT) {
             crate::jit_modules::install(&runtime)?;
         }
+        #[cfg(feature = "async")]
+        crate::asynchronous::keep(&runtime)?;
         for setup in self.setups {
             setup(&runtime)?;
         }

@@ -1,6 +1,6 @@
 //! Failing allocations, for tests: an allocator that refuses when it is told to.
 //!
-//! It takes the place of LuaJIT's own for the runtimes that a thread makes while [`Faults`] are on
+//! It takes the place of LuaJIT's own for the runtimes that a thread makes while faults are on ([`set_on`])
 //! there, below everything in `memory`, so that what fails is what really may.
 
 use super::memory::RESERVE;

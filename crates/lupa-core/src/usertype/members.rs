@@ -348,6 +348,9 @@ impl<T: UserType> Operator<T> {
 pub(super) struct MemberFunction {
     body: Arc<Body>,
     function: OnceLock<SlotKey>,
+    /// What the body gives is an await, and its Lua function one that waits.
+    #[cfg(feature = "async")]
+    is_async: bool,
 }
 
 impl MemberFunction {
@@ -355,6 +358,8 @@ impl MemberFunction {
         MemberFunction {
             body: Arc::new(body),
             function: OnceLock::new(),
+            #[cfg(feature = "async")]
+            is_async: false,
         }
     }
 
@@ -364,10 +369,72 @@ impl MemberFunction {
             stack.push_slot(*key);
             return Ok(());
         }
+        #[cfg(feature = "async")]
+        let base = stack.top();
         to.function(Function(Arc::clone(&self.body)))?;
+        #[cfg(feature = "async")]
+        if self.is_async {
+            crate::asynchronous::push_async(stack)?;
+        }
         let key = stack.anchor(stack.top())?;
         let _ = self.function.set(key);
+        #[cfg(feature = "async")]
+        if self.is_async {
+            stack.pop_to(base);
+            stack.push_slot(key);
+        }
         Ok(())
+    }
+}
+
+#[cfg(feature = "async")]
+impl<T: UserType> Members<T> {
+    /// Adds a method that gives a future. Lua code that calls it waits for the result, as it does for that of
+    /// [`Runtime::async_function`](crate::Runtime::async_function).
+    ///
+    /// The value is borrowed only while the future is made: what that needs of it, it must own.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> lupa_core::Result<()> {
+    /// use lupa_core::{Members, Runtime, UserType};
+    /// use std::sync::Arc;
+    ///
+    /// struct Client { server: Arc<str> }
+    ///
+    /// impl UserType for Client {
+    ///     const NAME: &'static str = "Client";
+    ///     fn members(members: &mut Members<Self>) {
+    ///         members.async_method("get", |this: &Self, path: String| {
+    ///             let server = Arc::clone(&this.server);
+    ///             async move { format!("{server}{path}") }
+    ///         });
+    ///     }
+    /// }
+    ///
+    /// let lua = Runtime::new()?;
+    /// lua.globals()?.set("client", lua.create_userdata(Client { server: "lua.org".into() })?)?;
+    /// let page = lua.load("return client:get('/about')").eval_async::<String>().await?;
+    /// assert_eq!(page, "lua.org/about");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn async_method<Signature>(
+        &mut self,
+        name: &str,
+        method: impl crate::asynchronous::AsyncMethod<T, Signature>,
+    ) -> &mut Self {
+        let mut function = MemberFunction::new(move |call| {
+            let started = {
+                let this = UserRef::of_slot(call.arg(0)).map_err(|cause| bad(0, cause))?;
+                method.begin(&this, call)?
+            };
+            started.push(call)
+        });
+        function.is_async = true;
+        let member = Member::Function(function);
+        self.named.insert(name.into(), member);
+        self
     }
 }
 

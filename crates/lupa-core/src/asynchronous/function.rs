@@ -1,0 +1,188 @@
+//! Async functions of the host.
+
+use super::awaiting::{Await, Future, Reply};
+use super::library;
+use crate::convert::{IntoLuaMulti, Owned};
+use crate::error::{Error, Result};
+use crate::function::Function;
+use crate::handle::Handle;
+use crate::host::{Call, HostObject, Operation};
+use crate::runtime::Runtime;
+use std::future::Future as StdFuture;
+use std::marker::PhantomData;
+
+/// Closures that [`Runtime::async_function`] takes: of up to eight [`AsyncArgument`]s, giving a future of an
+/// [`AsyncOutcome`]. `Signature` is only there to tell them apart.
+pub trait AsyncFn<Signature>: Send + 'static {
+    /// Reads the arguments and makes the future.
+    #[doc(hidden)]
+    fn begin(&self, call: &Call<'_>) -> Result<Started>;
+}
+
+/// A future that has been made; see [`AsyncFn`].
+#[doc(hidden)]
+pub struct Started(Future);
+
+/// An argument of an async function: any type that borrows nothing from Lua, or the [`Runtime`], which takes no
+/// place among the arguments.
+pub trait AsyncArgument: Sized {
+    /// Reads the argument at `next` and moves that on.
+    #[doc(hidden)]
+    fn read(call: &Call<'_>, next: &mut usize) -> Result<Self>;
+}
+
+impl<T: Owned> AsyncArgument for T {
+    fn read(call: &Call<'_>, next: &mut usize) -> Result<Self> {
+        let index = *next;
+        *next += 1;
+        call.get(index)
+    }
+}
+
+impl AsyncArgument for Runtime {
+    fn read(call: &Call<'_>, _: &mut usize) -> Result<Self> {
+        Ok(call.runtime().clone())
+    }
+}
+
+/// What the future of an async function gives: one value, a tuple or nothing, or a [`Result`] of these.
+pub trait AsyncOutcome {
+    /// The results, to be pushed when Lua code goes on.
+    #[doc(hidden)]
+    fn into_reply(self) -> Result<Reply>;
+}
+
+impl<T: IntoLuaMulti + Send + 'static> AsyncOutcome for T {
+    fn into_reply(self) -> Result<Reply> {
+        Ok(Reply::new(self))
+    }
+}
+
+impl<T: IntoLuaMulti + Send + 'static> AsyncOutcome for Result<T, Error> {
+    fn into_reply(self) -> Result<Reply> {
+        self.map(Reply::new)
+    }
+}
+
+/// Closures that [`Members::async_method`](crate::Members::async_method) takes: as [`AsyncFn`], with a reference to the value before the
+/// arguments.
+pub trait AsyncMethod<T, Signature>: Send + Sync + 'static {
+    /// Reads the arguments and makes the future.
+    #[doc(hidden)]
+    fn begin(&self, this: &T, call: &Call<'_>) -> Result<Started>;
+}
+
+impl Started {
+    fn new<Fut: StdFuture<Output: AsyncOutcome> + Send + 'static>(future: Fut) -> Self {
+        Started(Box::pin(async move { future.await.into_reply() }))
+    }
+
+    /// Gives it to Lua code.
+    pub(crate) fn push(self, call: &mut Call<'_>) -> Result<()> {
+        call.push_with(|to| to.object(Await::new(self.0)))
+    }
+}
+
+macro_rules! functions {
+    ($($($argument:ident)*;)*) => {$(
+        impl<Closure, Fut, $($argument),*> AsyncFn<fn($($argument),*) -> Fut> for Closure
+        where
+            Closure: Fn($($argument),*) -> Fut + Send + 'static,
+            Fut: StdFuture<Output: AsyncOutcome> + Send + 'static,
+            $($argument: AsyncArgument,)*
+        {
+            #[allow(unused_mut, unused_variables)]
+            fn begin(&self, call: &Call<'_>) -> Result<Started> {
+                let mut next = 0;
+                Ok(Started::new(self($($argument::read(call, &mut next)?),*)))
+            }
+        }
+
+        impl<T, Closure, Fut, $($argument),*> AsyncMethod<T, fn($($argument),*) -> Fut> for Closure
+        where
+            Closure: Fn(&T, $($argument),*) -> Fut + Send + Sync + 'static,
+            Fut: StdFuture<Output: AsyncOutcome> + Send + 'static,
+            $($argument: AsyncArgument,)*
+        {
+            #[allow(unused_mut, unused_variables)]
+            fn begin(&self, this: &T, call: &Call<'_>) -> Result<Started> {
+                let mut next = 1;
+                Ok(Started::new(self(this, $($argument::read(call, &mut next)?),*)))
+            }
+        }
+    )*};
+}
+
+functions! {
+    ;
+    A;
+    A B;
+    A B C;
+    A B C D;
+    A B C D E;
+    A B C D E F;
+    A B C D E F G;
+    A B C D E F G H;
+}
+
+/// A closure as the host function that begins an await.
+struct Begin<F, Signature>(F, PhantomData<fn() -> Signature>);
+
+impl<F: AsyncFn<Signature>, Signature: 'static> HostObject for Begin<F, Signature> {
+    const NAME: &'static str = "async function";
+    const OPERATIONS: &'static [Operation] = &[Operation::Call];
+
+    fn invoke(&self, _: Operation, call: &mut Call<'_>) -> Result<()> {
+        self.0.begin(call)?.push(call)
+    }
+}
+
+impl Runtime {
+    /// Makes a Lua function of a closure that gives a future. Lua code that calls it waits for the future's result, while
+    /// the thread does other things; see [`asynchronous`](crate::asynchronous) for what that demands of the caller.
+    ///
+    /// The arguments are read before, so they own what they have. An error of the future is raised where Lua code
+    /// waits; a panic passes on to who polls the async call, past all `pcall`s. A closure that needs the runtime takes a
+    /// [`Runtime`] as an argument: one that it has captured would keep the runtime alive for good.
+    ///
+    /// ```
+    /// # fn block_on<T>(future: impl Future<Output = T>) -> T {
+    /// #     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+    /// # }
+    /// use lupa_core::{Error, Result, Runtime, Table};
+    /// use std::time::Duration;
+    ///
+    /// let lua = Runtime::new()?;
+    /// let globals = lua.globals()?;
+    /// globals.set("sleep", lua.async_function(|seconds: f64| {
+    ///     tokio::time::sleep(Duration::from_secs_f64(seconds))
+    /// })?)?;
+    /// globals.set("fetch", lua.async_function(|lua: Runtime, name: String| async move {
+    ///     if name.is_empty() {
+    ///         return Err(Error::message("no name"));
+    ///     }
+    ///     let page: Table = lua.create_table()?;
+    ///     page.set("name", name)?;
+    ///     Ok(page)
+    /// })?)?;
+    ///
+    /// let code = "sleep(0.01) local ok, message = pcall(fetch, '') return fetch('a').name, tostring(message)";
+    /// let result: (String, String) = block_on(lua.load(code).eval_async())?;
+    /// assert_eq!(result, ("a".into(), "no name".into()));
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Error::Closed`, `Error::Forked`, `Error::Memory`; an error in a runtime without the base library.
+    pub fn async_function<Signature: 'static>(
+        &self,
+        function: impl AsyncFn<Signature>,
+    ) -> Result<Function> {
+        self.shared().enter(|stack| {
+            stack.check_memory()?;
+            stack.push_function(Begin(function, PhantomData));
+            library::push_async(stack)?;
+            Handle::new(stack, stack.top()).map(Function)
+        })
+    }
+}
