@@ -255,8 +255,8 @@ fn it_can_start_and_stop_in_the_middle_of_lua_code() -> Result<()> {
     let _turn = turn();
     let lua = Runtime::new()?;
     let profiler = Mutex::new(None);
-    let (started, stopped) = (lua.clone(), std::sync::Arc::new(Mutex::new(None)));
-    let profiler = std::sync::Arc::new(profiler);
+    let (started, stopped) = (lua.clone(), Arc::new(Mutex::new(None)));
+    let profiler = Arc::new(profiler);
     let (starting, stopping) = (profiler.clone(), profiler);
     let result = stopped.clone();
     lua.globals()?.set(
