@@ -49,7 +49,7 @@ impl UserType for Vector {
                 "sum",
                 |first: Option<&Self>, rest: Variadic<UserData>| -> Result<f64> {
                     let mut sum = first.map_or(0.0, |v| v.x);
-                    for vector in rest.iter() {
+                    for vector in &rest {
                         sum += vector.with::<Vector, _>(|v| v.x)?;
                     }
                     Ok(sum)
