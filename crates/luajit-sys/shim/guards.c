@@ -178,5 +178,9 @@ void lupa_install_guards(lua_State *L)
   lua_pushvalue(L, LUA_GLOBALSINDEX);
   original_load = replace(L, "load", load);
   replace(L, "loadstring", load);
-  lua_pop(L, 1);
+  /* LuaJIT makes this one as others make theirs, without the instruction. */
+  lua_getfield(L, -1, "require");
+  if (lua_iscfunction(L, -1))
+    set_code(L, funcV(L->top - 1), funcV(L->top - 1)->c.f);
+  lua_pop(L, 2);
 }
