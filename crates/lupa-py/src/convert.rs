@@ -191,9 +191,10 @@ pub(crate) fn to_python<'py>(cx: &Context<'_, 'py>, slot: Slot<'_>) -> PyResult<
 /// Integral doubles within 64 bits are ints in Python, as they print in Lua.
 #[inline]
 fn number(py: Python<'_>, n: f64) -> Bound<'_, PyAny> {
-    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
-    if (-LIMIT..LIMIT).contains(&n) && n.trunc() == n {
-        PyInt::new(py, n as i64).into_any()
+    // Out of range this gives the nearest integer there is; of them the largest is no double.
+    let integer = n as i64;
+    if integer as f64 == n && integer != i64::MAX {
+        PyInt::new(py, integer).into_any()
     } else {
         PyFloat::new(py, n).into_any()
     }
