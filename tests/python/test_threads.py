@@ -35,6 +35,59 @@ def in_threads(function, count=THREADS):
 # the GIL
 
 
+# Where there is one Python thread, Lua code starts with the GIL.
+
+
+def test_a_thread_that_a_callback_starts_gets_the_gil(output_of):
+    """Breaks (hangs) if Lua code keeps the GIL after a callback although there is another thread now."""
+    code = """
+        import os, threading, time
+        from lupa import LuaRuntime
+
+        ends = os.pipe()
+        lua = LuaRuntime()
+        read = lua.eval("function(start, fd) start() return io.open('/dev/fd/' .. fd):read() end")
+
+        def write():
+            time.sleep(0.3)
+            os.write(ends[1], b"line\\n")
+
+        def start():
+            threading.Thread(target=write).start()
+
+        print(read(start, ends[0]))
+    """
+    assert output_of(code) == ["line"]
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="declares Linux' functions")
+def test_a_thread_that_python_does_not_know_of_gets_the_gil(output_of):
+    """Breaks if Lua code that runs long keeps the GIL."""
+    code = """
+        import ctypes, time
+        from lupa import LuaRuntime
+
+        lua = LuaRuntime()
+        called = []
+        function = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)(lambda _: called.append(time.monotonic()))
+        address = ctypes.cast(function, ctypes.c_void_p).value
+        run = lua.execute('''
+            local ffi = require "ffi"
+            ffi.cdef "int pthread_create(unsigned long *, void *, void *(*)(void *), void *);"
+            return function(address)
+                local thread = ffi.new "unsigned long[1]"
+                assert(ffi.C.pthread_create(thread, nil, ffi.cast("void *(*)(void *)", address), nil) == 0)
+                local start = os.clock()
+                while os.clock() - start < 2 do end
+            end
+        ''')
+        lua.execute("local start = os.clock() while os.clock() - start < 0.4 do end")  # other threads have run by now
+        run(address)
+        print(bool(called) and time.monotonic() - called[0] > 0.5)
+    """
+    assert output_of(code) == ["True"]
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 @pytest.mark.parametrize(
     "call",

@@ -7,6 +7,10 @@
 //! Where Lua code runs, the GIL is released and the thread's state is kept in [`SAVED`]. A callback takes it
 //! from there. When nothing is saved, the thread has the GIL: Lua runs finalizers while
 //! arguments are pushed, for instance.
+//!
+//! To release the GIL and take it back is a third of the time of a short call, and for nothing in a process with one
+//! Python thread. There Lua code starts with the GIL, which is released when a callback has started a thread, or
+//! the watchdog has noticed that the code runs long.
 
 use lupa_core::Around;
 use pyo3::ffi;
@@ -18,14 +22,84 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+/// In the place of a thread state: the thread has the GIL while it runs Lua code, and may release it at any time.
+const KEPT: *mut ffi::PyThreadState = std::ptr::dangling_mut();
+
+/// The interpreter, if Lua code may keep the GIL; else null.
+static INTERPRETER: AtomicPtr<ffi::PyInterpreterState> = AtomicPtr::new(std::ptr::null_mut());
+
 thread_local! {
-    /// The thread state of a thread that released the GIL to run Lua code.
+    /// The thread state of a thread that released the GIL to run Lua code, or [`KEPT`].
     static SAVED: Cell<*mut ffi::PyThreadState> = const { Cell::new(std::ptr::null_mut()) };
     /// This thread ends the interpreter.
     static ENDS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Releases the GIL while Lua code runs.
+/// Lua code may keep the GIL from now on: in what runs long, [`release_kept`] is going to be called.
+pub(crate) fn allow_keeping(_py: Python<'_>) {
+    // SAFETY: the token proves that this thread has a state, so an interpreter.
+    INTERPRETER.store(unsafe { ffi::PyInterpreterState_Get() }, Ordering::Relaxed);
+}
+
+/// No Lua code keeps the GIL from now on, but for what does already.
+pub(crate) fn forbid_keeping() {
+    INTERPRETER.store(std::ptr::null_mut(), Ordering::Relaxed);
+}
+
+/// Releases the GIL in Lua code that has kept it; whether it had.
+pub(crate) fn release_kept() -> bool {
+    let kept = SAVED.get() == KEPT;
+    if kept {
+        // SAFETY: the thread has the GIL.
+        SAVED.set(unsafe { ffi::PyEval_SaveThread() });
+    }
+    kept
+}
+
+/// Whether Lua code may keep the GIL, since Python knows of no thread but this one.
+#[inline]
+fn may_keep(_py: Python<'_>) -> bool {
+    let interpreter = INTERPRETER.load(Ordering::Relaxed);
+    // SAFETY: this thread has the GIL, so its own state is in the list and stays. Both functions read one pointer; a
+    // thread that adds itself meanwhile has to wait for the GIL like all that come later.
+    !interpreter.is_null()
+        && unsafe { ffi::PyThreadState_Next(ffi::PyInterpreterState_ThreadHead(interpreter)) }
+            .is_null()
+}
+
+/// Runs Lua code: without the GIL, or with it for the first moment where nobody else can want it.
+#[derive(Clone, Copy)]
+pub(crate) struct RunningLua<'py>(pub(crate) Python<'py>);
+
+impl Around for RunningLua<'_> {
+    #[inline]
+    fn around<R>(self, run: impl FnOnce() -> R) -> R {
+        /// Takes the GIL back if it was released, by panic too.
+        struct Restore {
+            outer: *mut ffi::PyThreadState,
+        }
+        impl Drop for Restore {
+            #[inline]
+            fn drop(&mut self) {
+                let state = SAVED.replace(self.outer);
+                if state != KEPT {
+                    // SAFETY: the state was saved by this thread when it released the GIL; callbacks
+                    // put back what they took.
+                    unsafe { ffi::PyEval_RestoreThread(state) };
+                }
+            }
+        }
+        if !may_keep(self.0) {
+            return WithoutGil(self.0).around(run);
+        }
+        let _restore = Restore {
+            outer: SAVED.replace(KEPT),
+        };
+        run()
+    }
+}
+
+/// Releases the GIL while something runs that may take long and that nothing can interrupt.
 #[derive(Clone, Copy)]
 pub(crate) struct WithoutGil<'py>(pub(crate) Python<'py>);
 
@@ -57,24 +131,34 @@ impl Around for WithoutGil<'_> {
 /// Runs `f` with the GIL, in a callback from Lua code that lupa runs on this thread.
 #[inline]
 pub(crate) fn with_gil<R>(f: impl FnOnce(Python<'_>) -> R) -> R {
-    /// Releases the GIL again, by panic too.
-    struct Release;
-    impl Drop for Release {
+    /// Puts things back, by panic too: releases the GIL if it was, or others want it now.
+    struct Restore {
+        outer: *mut ffi::PyThreadState,
+    }
+    impl Drop for Restore {
         #[inline]
         fn drop(&mut self) {
-            // SAFETY: `with_gil` took the GIL on this thread.
-            SAVED.set(unsafe { ffi::PyEval_SaveThread() });
+            // SAFETY: `with_gil` took the GIL on this thread, or found it there.
+            let py = unsafe { Python::assume_attached() };
+            // The callback may have started a thread, for which Lua code may be about to wait.
+            let stays = self.outer.is_null() || (self.outer == KEPT && may_keep(py));
+            SAVED.set(if stays {
+                self.outer
+            } else {
+                // SAFETY: as above.
+                unsafe { ffi::PyEval_SaveThread() }
+            });
         }
     }
-    let state = SAVED.replace(std::ptr::null_mut());
-    let _release = (!state.is_null()).then(|| {
+    let outer = SAVED.replace(std::ptr::null_mut());
+    if !outer.is_null() && outer != KEPT {
         if EXITING.load(Ordering::Relaxed) {
             wait_for_the_end();
         }
         // SAFETY: the state was saved by this thread when it released the GIL.
-        unsafe { ffi::PyEval_RestoreThread(state) };
-        Release
-    });
+        unsafe { ffi::PyEval_RestoreThread(outer) };
+    }
+    let _restore = Restore { outer };
     // Dropped first, so with the GIL.
     let _callback = Callback::begin();
     // SAFETY: the GIL was taken above, or was never released: all Lua code of this package

@@ -1,7 +1,7 @@
 //! Time limits, and Ctrl-C in Lua code.
 
 use crate::errors::{external, lua_error};
-use crate::gil::with_gil;
+use crate::gil::{allow_keeping, forbid_keeping, release_kept, with_gil};
 use lupa_core::{Error, Runtime};
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
@@ -31,9 +31,13 @@ pub(crate) fn prepare(py: Python<'_>, runtime: &Runtime, limit: Option<Duration>
     if limit.is_some() {
         runtime.set_time_limit(limit).map_err(failed)?;
     }
-    match runtime.set_check(check_signals) {
+    match runtime.set_check(check) {
         // Without it Ctrl-C waits for the end of the Lua code, and nothing else is missing.
-        Ok(_) | Err(Error::Unavailable(_)) => Ok(()),
+        Ok(_) => {
+            allow_keeping(py);
+            Ok(())
+        }
+        Err(Error::Unavailable(_)) => Ok(()),
         Err(error) => Err(failed(error)),
     }
 }
@@ -43,8 +47,18 @@ thread_local! {
     static IS_MAIN: Cell<Option<(u32, bool)>> = const { Cell::new(None) };
 }
 
-/// Runs Python's signal handlers, in Lua code that takes long. They run in the main thread
-/// only; the others have nothing to check.
+/// In Lua code that takes long: other threads get the GIL, and Python's signal handlers run.
+fn check() -> lupa_core::Result<bool> {
+    let goes_on = check_signals();
+    if release_kept() && matches!(goes_on, Ok(false)) {
+        // The only Python thread is not the main one: a program that embeds Python. This run is not looked at again, so
+        // nothing would notice other code in it that keeps the GIL.
+        forbid_keeping();
+    }
+    goes_on
+}
+
+/// Runs Python's signal handlers. They run in the main thread only; the others have nothing to check.
 fn check_signals() -> lupa_core::Result<bool> {
     let process = std::process::id();
     if IS_MAIN.get() == Some((process, false)) {

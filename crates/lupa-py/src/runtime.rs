@@ -3,7 +3,7 @@
 use crate::codec::{Codec, ascii};
 use crate::convert::{PyArg, text, to_python};
 use crate::errors::{Style, external, lua_error, to_exception};
-use crate::gil::{BackReference, Held, WithoutGil};
+use crate::gil::{BackReference, Held, RunningLua, WithoutGil};
 use crate::interruption;
 use crate::object::PythonFilter;
 use crate::options::{Code, EncodingArg, Truth, callable, handlers, libraries};
@@ -87,7 +87,7 @@ fn run<'py>(
         let call = || {
             chunk.call_with(
                 |to| push_tuple(cx, to, args),
-                WithoutGil(cx.py),
+                RunningLua(cx.py),
                 |results| collect(cx, results),
             )
         };
@@ -277,7 +277,7 @@ impl LuaRuntime {
             };
             require.call_with(
                 |to| to.push(PyArg::new(cx, modulename)),
-                WithoutGil(cx.py),
+                RunningLua(cx.py),
                 |results| collect(cx, results),
             )
         })

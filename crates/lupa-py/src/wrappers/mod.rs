@@ -16,7 +16,7 @@ pub(crate) use thread::{LuaThread, new_thread_or_function};
 
 use crate::convert::{PyArg, to_python};
 use crate::errors::{Style, external, to_exception};
-use crate::gil::WithoutGil;
+use crate::gil::RunningLua;
 use crate::object::push_object;
 use crate::settings::Context;
 use lupa_core::{Pusher, Reference, Results};
@@ -95,7 +95,7 @@ pub(crate) fn call_wrapped<'py>(
         .reference
         .call_with(
             |to| to.push(Wrapped(cx, object)),
-            WithoutGil(cx.py),
+            RunningLua(cx.py),
             |results| collect(cx, results),
         )
         .map_err(|error| to_exception(cx, error, Style::Traceback))

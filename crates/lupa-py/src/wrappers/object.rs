@@ -8,7 +8,7 @@ use crate::capi::{self, Attributes, CallSlot, Callable, generic_attribute};
 use crate::codec::latin1;
 use crate::convert::{PyArg, to_python};
 use crate::errors::{Style, external, to_exception};
-use crate::gil::WithoutGil;
+use crate::gil::RunningLua;
 use crate::runtime::LuaRuntime;
 use crate::settings::Context;
 use lupa_core::{Error, IntoLua, Kind, Pusher, Reference, Result, Slot};
@@ -115,7 +115,7 @@ pub(super) fn call<'py>(
     operate(slf, Style::Traceback, |cx, reference| {
         reference.call_with(
             |to| push_arguments(cx, to, arguments),
-            WithoutGil(cx.py),
+            RunningLua(cx.py),
             |results| collect(cx, results),
         )
     })
@@ -223,7 +223,7 @@ fn get<'py>(
     operate(slf, Style::Traceback, |cx, reference| {
         reference.get_with(
             |to| push(cx, to),
-            WithoutGil(cx.py),
+            RunningLua(cx.py),
             |slot| to_python(cx, slot).map_err(external),
         )
     })
@@ -248,7 +248,7 @@ impl LuaObject {
 
     fn __len__(slf: &Bound<'_, Self>) -> PyResult<usize> {
         let length = operate(slf, Style::Plain, |cx, reference| {
-            reference.len_with(WithoutGil(cx.py))
+            reference.len_with(RunningLua(cx.py))
         })?;
         Ok(length as usize)
     }
@@ -283,7 +283,7 @@ impl LuaObject {
             if !has_tostring {
                 return describe(reference);
             }
-            let text = reference.to_string_with(WithoutGil(cx.py), |bytes| {
+            let text = reference.to_string_with(RunningLua(cx.py), |bytes| {
                 let codec = cx.settings.encoding.as_ref();
                 let codec = codec.unwrap_or(&cx.settings.source_encoding);
                 let text = codec.decode(cx.py, bytes).and_then(|text| text.extract());

@@ -6,7 +6,7 @@ use super::{not_instantiable, operate};
 use crate::capi::{Callable, Items};
 use crate::convert::{PyArg, exact_double};
 use crate::errors::Style;
-use crate::gil::WithoutGil;
+use crate::gil::RunningLua;
 use crate::settings::Context;
 use lupa_core::{IntoLua, Pusher, Reference, Slot};
 use pyo3::exceptions::PyAttributeError;
@@ -52,7 +52,7 @@ fn set<'py>(
                 Some(value) => IntoLua::into_lua(PyArg::new(cx, value), to),
                 None => to.nil(),
             },
-            WithoutGil(cx.py),
+            RunningLua(cx.py),
         )
     })
 }

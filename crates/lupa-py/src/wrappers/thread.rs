@@ -5,7 +5,7 @@ use super::object::{self, LuaObject, base, initializer, wrap};
 use super::{collect, not_instantiable, operate, push_tuple};
 use crate::capi::{Callable, Iteration};
 use crate::errors::{Style, to_exception};
-use crate::gil::{GilCell, WithoutGil};
+use crate::gil::{GilCell, RunningLua};
 use crate::object::PyValue;
 use crate::settings::Context;
 use lupa_core::{CoroutineStatus, Error, IntoLua, Kind, Results, Slot};
@@ -218,7 +218,7 @@ fn resume<'py>(
                 Some(arguments) => push_tuple(cx, to, arguments),
                 None => Ok(()),
             },
-            WithoutGil(cx.py),
+            RunningLua(cx.py),
             |results| Outcome::of(cx, results),
         );
         match resumed {
@@ -240,7 +240,7 @@ fn throw<'py>(
         thread.throw_with(
             |to| PyValue::wrapped(cx, exception).into_lua(to),
             catchable,
-            WithoutGil(cx.py),
+            RunningLua(cx.py),
             |results| Outcome::of(cx, results),
         )
     })
