@@ -329,17 +329,15 @@ fn with_objects() -> Result<(Runtime, UserData)> {
 /// the metatable alone.
 #[test]
 fn metatables_are_forged() -> Result<()> {
-    for (victim, expected) in [
-        ("number", "attempt to call method 'text' (a nil value)"),
-        ("newproxy(true)", "not a live host object"),
-        ("io.tmpfile()", "not a live host object"),
-    ] {
+    for victim in ["number", "newproxy(true)", "io.tmpfile()"] {
         let (lua, text) = with_objects()?;
         let code = format!(
             "local p = {victim} debug.setmetatable(p, debug.getmetatable(text)) return p:text()"
         );
         let message = lua.load(&code).exec().unwrap_err().to_string();
-        assert!(message.contains(expected), "{message}");
+        // The method is found, and asks what it was given.
+        assert!(message.contains("bad argument #1"), "{message}");
+        assert!(message.contains("Text"), "{message}");
         assert_eq!(text.with(|text: &Text| text.0.len())?, TEXT.len());
         usable(&lua)?;
     }

@@ -6,6 +6,7 @@ use crate::closure::HostFn;
 use crate::convert::{IntoLua, Owned};
 use crate::error::Result;
 use crate::host::{Call, HostObject, Operation};
+use crate::raw::Stack;
 use crate::raw::cell::{UserRef, UserRefMut};
 use crate::raw::slots::SlotKey;
 use crate::slot::Pusher;
@@ -322,12 +323,22 @@ impl<T: UserType> Members<T> {
         self.operators[operation as usize].as_ref()
     }
 
-    /// Puts the metafields into the metatable of the object on top of the stack, once.
+    /// Completes the metatable of the object on top of the stack, once: with the metafields and, where functions are all
+    /// that names can give, with a table of them, in which LuaJIT finds a method without calling the host.
+    #[inline]
     pub(super) fn complete_metatable(&self, object: Pusher<'_>) -> Result<()> {
-        if self.metafields.is_empty() || self.completed.get().is_some() {
+        if self.completed.get().is_some() {
             return Ok(());
         }
-        let stack = object.stack();
+        self.complete(object.stack())
+    }
+
+    #[cold]
+    fn complete(&self, stack: Stack<'_>) -> Result<()> {
+        let is_function = |member: &Member<T>| matches!(member, Member::Function(_));
+        let only_functions = self.named.values().all(is_function)
+            && self.operator_of(Operation::Index).is_none()
+            && stack.shared().filter().get().is_none();
         let top = stack.top();
         stack.reserve(8)?;
         if stack.push_metatable(top)
@@ -336,6 +347,20 @@ impl<T: UserType> Members<T> {
             for (name, function) in &self.metafields {
                 stack.push_bytes(name.as_bytes())?;
                 function.push(Pusher::new(stack))?;
+                metatable.raw_set()?;
+            }
+            if only_functions {
+                stack.push_bytes(Operation::Index.metamethod().as_bytes())?;
+                Pusher::new(stack).new_table(0, self.named.len(), |functions| {
+                    self.named
+                        .iter()
+                        .try_for_each(|(name, member)| match member {
+                            Member::Function(function) => {
+                                functions.set_with(|to| to.bytes(name), |to| function.push(to))
+                            }
+                            Member::Field { .. } => Ok(()),
+                        })
+                })?;
                 metatable.raw_set()?;
             }
         }
