@@ -134,20 +134,11 @@ static int co_wrap(lua_State *L)
   return results;
 }
 
-/* -- Reading source text -------------------------------------------------------- */
+/* -- Hooks ------------------------------------------------------------------------ */
 
-static lua_CFunction original_load;
-
-/* An error of a hook, which ends code that has to stop, leaves hooks off if it meets lua_load() on its way.
-** Nothing could stop the code that goes on from here. */
-static int load(lua_State *L)
+void lupa_let_hooks_in(lua_State *L)
 {
-  global_State *g = G(L);
-  int in_hook = hook_active(g);
-  int results = original_load(L);
-  if (!in_hook)
-    hook_leave(g);
-  return results;
+  hook_leave(G(L));
 }
 
 /* -- Installation --------------------------------------------------------------- */
@@ -175,12 +166,9 @@ void lupa_install_guards(lua_State *L)
   /* The same code in each state, so it does not matter which thread writes last. */
   original_wrap = replace(L, "wrap", co_wrap);
   lua_pop(L, 1);
-  lua_pushvalue(L, LUA_GLOBALSINDEX);
-  original_load = replace(L, "load", load);
-  replace(L, "loadstring", load);
   /* LuaJIT makes this one as others make theirs, without the instruction. */
-  lua_getfield(L, -1, "require");
+  lua_getglobal(L, "require");
   if (lua_iscfunction(L, -1))
     set_code(L, funcV(L->top - 1), funcV(L->top - 1)->c.f);
-  lua_pop(L, 2);
+  lua_pop(L, 1);
 }

@@ -81,8 +81,12 @@ void lj_err_throw(lua_State *L, int code);
 void lupa_hook(lua_State *L, lua_Debug *ar)
 {
   (void)ar;
-  if (hook_entry(L) == LUPA_RAISE)
+  if (hook_entry(L) == LUPA_RAISE) {
+    /* Not everywhere would LuaJIT switch them on: not where the error meets lua_load() or, in a finalizer or a
+    ** function that a hook calls, pcall().  Nothing could stop the code that goes on from there. */
+    lupa_let_hooks_in(L);
     lj_err_throw(L, LUA_ERRRUN);
+  }
 }
 
 /* -- Message handler ------------------------------------------------------- */

@@ -60,8 +60,11 @@ int lupa_message_handler(lua_State *L);
 ** thread: an address, 0 while unknown.  Stacks grow downwards. */
 void lupa_set_stack_end(size_t address);
 
-/* Has LuaJIT's own functions that call back, and so nest C calls, raise when the native stack is used up,
-** and keeps load() from switching hooks off.  The basic library is open, and no Lua code has run. */
+/* Lets hooks run where LuaJIT keeps them off, until that ends: in finalizers and in functions that a hook
+** calls.  May be called in a signal handler on the thread that runs Lua code. */
+void lupa_let_hooks_in(lua_State *L);
+
+/* Has LuaJIT's own functions that call back, and so nest C calls, raise when the native stack is used up.  The basic library is open, and no Lua code has run. */
 void lupa_install_guards(lua_State *L);
 
 /* Protected entries: to be called with lua_pcall() only. */

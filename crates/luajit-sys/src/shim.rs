@@ -162,6 +162,9 @@ unsafe extern "C" {
     /// Puts the stack of the running state in order for the error that an allocator is about to cause by
     /// refusing. For allocators only, while Lua code runs; any state of the runtime will do.
     pub fn lupa_before_memory_error(L: *mut lua_State);
+    /// Lets hooks run in the finalizer or the hook's function that runs, where LuaJIT keeps them off. May be called
+    /// in a signal handler on the thread that runs Lua code.
+    pub fn lupa_let_hooks_in(L: *mut lua_State);
     /// Gives the C function that serves an event, `0 <= event < LUPA_EVENTS`.
     pub fn lupa_trampoline(event: c_int) -> lua_CFunction;
 }

@@ -11,8 +11,8 @@ use std::time::Duration;
 /// Lua code that has to end is ended by an error that it cannot catch: `pcall` in a loop
 /// does not keep it alive, nor does an `xpcall` handler, which is not even run. Compiled loops and coroutines
 /// are reached like everything else, and the runtime stays usable. What cannot be interrupted comes to its end
-/// first: a single call of a C function such as a pattern match, a host function, a `__gc` finalizer, a function
-/// set by `debug.sethook`.
+/// first: a single call of a C function such as a pattern match, a host function, a finalizer that runs while the
+/// runtime is closed. The host's check also waits for other finalizers and for functions set by `debug.sethook`.
 ///
 /// On a runtime that uses nothing of this, it costs a few plain stores a call. A call that
 /// lasts longer than 0.1 s is noticed by a thread of this library, which sends SIGURG to the thread

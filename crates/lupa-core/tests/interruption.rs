@@ -36,6 +36,12 @@ const ENDLESS: &[&str] = &[
     "while true do load(function() while true do end end) end",
     "while true do loadstring(function() while true do end end) end",
     "local s = '' while true do s = #s > 1e4 and '' or s .. 'x' end",
+    // Where LuaJIT keeps hooks off: in finalizers and in functions that hooks call.
+    "getmetatable(newproxy(true)).__gc = function() while true do end end collectgarbage()",
+    "getmetatable(newproxy(true)).__gc = function() while true do pcall(error) end end collectgarbage()",
+    "for i = 1, 3 do getmetatable(newproxy(true)).__gc = function() while true do end end end collectgarbage()",
+    "debug.sethook(function() debug.sethook() while true do end end, 'l')\n local x = 1",
+    "debug.sethook(function() debug.sethook() while true do pcall(function() while true do end end) end end, 'c') tostring(1)",
 ];
 
 fn is_unarmed(lua: &Runtime) {
@@ -75,7 +81,7 @@ fn time_limits_end_everything() {
         let lua = Runtime::new().unwrap();
         lua.set_time_limit(Some(LIMIT)).unwrap();
         let start = Instant::now();
-        let error = lua.load(code).exec().unwrap_err();
+        let error = lua.load(code).exec().expect_err(code);
         assert!(matches!(error, Error::Timeout), "{code}: {error:?}");
         let taken = start.elapsed();
         assert!(taken >= LIMIT, "{code}: {taken:?}");
@@ -282,6 +288,58 @@ fn an_interrupt_that_a_host_function_swallowed_comes_back() {
         .call::<()>(&function);
     assert!(matches!(result, Err(Error::Interrupted)), "{result:?}");
     assert_eq!(seen.load(Ordering::Relaxed), 1);
+}
+
+/// Calls the host function `nested` again and again, or runs without end; `nested` runs this with one less.
+const NESTING: &str = "local n = ... while n > 0 do pcall(nested, n - 1) end while true do end";
+
+// Fails (it never ends) if a nested run disarms the hook that it was ended by: code that only ever enters
+// the next run is never found running itself.
+#[test]
+fn a_stop_in_a_nested_run_reaches_the_runs_further_out() {
+    for depth in 1..=3 {
+        for by_time in [true, false] {
+            let lua = Runtime::new().unwrap();
+            let (entered, entries) = mpsc::channel();
+            let nested = lua
+                .create_function(move |call| {
+                    let depth: i64 = call.get(0)?;
+                    entered.send(depth).unwrap();
+                    // How it ended is hidden from the code that called.
+                    let ended = call.runtime().load(NESTING).call::<()>(depth);
+                    assert!(ended.is_err());
+                    Ok(())
+                })
+                .unwrap();
+            lua.globals().unwrap().set("nested", &nested).unwrap();
+            let from = lua.clone();
+            let watcher = std::thread::spawn(move || {
+                let interrupt_at_the_bottom = |depth: &i64| {
+                    if *depth == 0 && !by_time {
+                        from.interrupt().unwrap();
+                    }
+                };
+                entries.iter().inspect(interrupt_at_the_bottom).count() as i64
+            });
+
+            let begin = Instant::now();
+            let run = || lua.load(NESTING).call::<()>(depth);
+            let result = if by_time {
+                lua.with_time_limit(LIMIT, run).unwrap()
+            } else {
+                run()
+            };
+            match result.unwrap_err() {
+                Error::Timeout if by_time => {}
+                Error::Interrupted if !by_time => {}
+                other => panic!("{depth} {by_time}: {other:?}"),
+            }
+            assert!(begin.elapsed() < Duration::from_secs(5));
+            is_unarmed(&lua);
+            lua.close().unwrap(); // which drops the sender
+            assert_eq!(watcher.join().unwrap(), depth, "each run was entered once");
+        }
+    }
 }
 
 #[test]

@@ -285,12 +285,19 @@ impl Shared {
 
     /// Arms the hook, in the signal handler of the thread that runs this runtime.
     #[cfg(unix)]
-    pub(super) fn arm_in_signal(&self) {
+    pub(super) fn arm_in_signal(&self, record: &Record) {
         let l = self.main();
         if !l.is_null() && !self.stop.changing.load(Ordering::Relaxed) {
-            // SAFETY: this thread is in a run, so it holds the lock; what `lua_sethook`
-            // does is made for signal handlers, and our own changes were excluded.
-            unsafe { self.stop.set_hook(l) };
+            // SAFETY: this thread is in a run, so it holds the lock; what these functions do is made for
+            // signal handlers, and our own changes were excluded.
+            unsafe {
+                self.stop.set_hook(l);
+                // The host's check has to wait for the end of a finalizer or of a hook's function: without an
+                // error that ends it, that would go on with hooks on.
+                if self.stop.is_pending() || self.interruption.is_due(record) {
+                    sys::lupa_let_hooks_in(l);
+                }
+            }
         }
     }
 

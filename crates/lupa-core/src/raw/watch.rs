@@ -254,7 +254,7 @@ pub(super) fn signalled(thread: usize) -> bool {
     // SAFETY: the run that the pointer was stored for goes on, underneath this handler, and
     // keeps its runtime.
     if let Some(shared) = unsafe { record.running.load(Ordering::Relaxed).as_ref() } {
-        shared.arm_in_signal();
+        shared.arm_in_signal(record);
     }
     record.sent.swap(false, Ordering::Relaxed)
 }
