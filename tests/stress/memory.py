@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 
 from lupa import LuaError, LuaRuntime
+from lupa._lupa import _handles
 
 
 class Thing:
@@ -218,12 +219,7 @@ class Level:
             gc.collect()
         return cls(
             resident_bytes(),
-            # What Python holds of Lua are entries of the registry.
-            int(
-                lua.eval(
-                    "(function() local n = 0 for _, v in pairs(debug.getregistry()) do if v then n = n + 1 end end return n end)()"
-                )
-            ),
+            _handles(lua),
             # What Lua holds of Python is shown to Python's collector.
             len(gc.get_referents(lua)),
             sys.getallocatedblocks(),

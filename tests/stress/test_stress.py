@@ -20,3 +20,20 @@ def test_many_threads():
 def test_memory_is_flat(name):
     count, growth, _ = memory.measure(name, 20_000)
     assert memory.too_much(growth) == [], f"{count} operations: {growth}"
+
+
+def test_what_grows_is_seen():
+    def growth(operation):
+        memory.KINDS["leak"] = lambda lua: operation(lua, [])
+        try:
+            return memory.too_much(memory.measure("leak", 20_000)[1])
+        finally:
+            del memory.KINDS["leak"]
+
+    assert "handles" in growth(lambda lua, kept: lambda n: kept.append(lua.globals()))
+    assert "held" in growth(
+        lambda lua, kept: lua.eval("function(n) kept = kept or {} kept[n] = python.eval('[]') end")
+    )
+    assert "lua" in growth(lambda lua, kept: lua.eval("function(n) kept = {kept} end"))
+    assert "blocks" in growth(lambda lua, kept: lambda n: kept.append([n]))
+    assert "resident" in growth(lambda lua, kept: lambda n: kept.append(bytes(1000)))

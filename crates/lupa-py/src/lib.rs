@@ -75,6 +75,7 @@ fn _lupa(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(from_table::to_python, module)?)?;
     module.add_function(wrap_pyfunction!(wrappers::lua_type, module)?)?;
     module.add_function(wrap_pyfunction!(wrappers::_source_encoding, module)?)?;
+    module.add_function(wrap_pyfunction!(runtime::_handles, module)?)?;
     let at_exit = wrap_pyfunction!(gil::at_exit, module)?;
     py.import("atexit")?.call_method1("register", (at_exit,))?;
     Ok(())

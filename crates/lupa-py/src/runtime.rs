@@ -458,3 +458,9 @@ impl NoGc {
         visit.call(&self.runtime)
     }
 }
+
+/// Number of handles by which Python holds objects of a runtime: the stress suite counts them.
+#[pyfunction]
+pub(crate) fn _handles(runtime: &Bound<'_, LuaRuntime>) -> PyResult<usize> {
+    operate(runtime, Style::Plain, |cx| cx.runtime.handles())
+}
