@@ -96,11 +96,11 @@ test-allocations: ## Let each allocation of each operation fail once (test-rust 
 # malloc, or the sanitizer would not see its blocks.
 SANITIZE := RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address LDFLAGS=-fsanitize=address \
 	CFLAGS='-fsanitize=address -fno-omit-frame-pointer -g -DLUAJIT_USE_SYSMALLOC'
-SANITIZE_TEST = test --package lupa-core --lib --tests --features fault-injection --target-dir target/sanitize \
-	--target $(RUST_HOST)
+SANITIZE_TEST = test --package lupa-core --package lupa-fuzz-targets --lib --tests \
+	--features lupa-core/fault-injection --target-dir target/sanitize --target $(RUST_HOST)
 RUST_HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
-sanitize: ## Run the tests of lupa-core under AddressSanitizer and LeakSanitizer (Linux)
+sanitize: ## Run the tests of lupa-core, and what fuzzing found, under AddressSanitizer and LeakSanitizer (Linux)
 	$(SANITIZE) ASAN_OPTIONS=detect_leaks=0 cargo $(SANITIZE_TEST) --no-run
 	$(SANITIZE) ASAN_OPTIONS=detect_stack_use_after_return=0 \
 	LSAN_OPTIONS=suppressions=$(CURDIR)/crates/lupa-core/tests/lsan.supp:print_suppressions=0 \

@@ -36,9 +36,8 @@ IN_LUA = {
 }
 
 
-# These run into another limit of LuaJIT first, or Lua code has caught the memory error, or it has become a
-# string, as it does in coroutine.wrap.
-OTHER_ENDS = ("pcall", "f(..., ...)", "ffi.typeof", "coroutine.wrap")
+# These run into another limit of LuaJIT first, or Lua code has caught the memory error.
+OTHER_ENDS = ("pcall", "f(..., ...)", "ffi.typeof")
 
 
 def used(lua):

@@ -2,7 +2,7 @@
 
 use lupa_core::{
     Call, CoroutineStatus, Error, Function, HostObject, Members, Operation, Result, Runtime, Table,
-    UserType,
+    UserType, Value,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -376,4 +376,66 @@ fn globals_and_shared_metatables_may_be_replaced() -> Result<()> {
     assert_eq!(fail.call::<()>(()).unwrap_err().to_string(), "mine");
     assert!(lua.globals()?.get::<i32>("missing").is_err());
     lua.gc_collect()
+}
+
+#[test]
+fn what_throws_into_coroutines_may_be_changed() -> Result<()> {
+    // A hook finds the function whose frames are put in the place of a yield, and replaces what it calls.
+    let changes = [
+        ("yield", "function() return 1 end"),
+        ("yield", "error"),
+        ("yield", "function() while true do error('x') end end"),
+        ("yield", "function(...) return pcall(yield, ...) end"),
+        (
+            "yield",
+            "function(...) local x = {} function keep() x = {x} return x end return yield(...), keep() end",
+        ),
+        (
+            "yield",
+            "function(...) return setmetatable({}, {__add = function(_, b) return yield(b) end}) + 1 end",
+        ),
+        (
+            "yield",
+            "function(...) for value in coroutine.wrap(yield) do yield(value) end end",
+        ),
+        (
+            "yield",
+            "function(...) local t = {...} for i = 1, 200 do t[i] = i end return yield(unpack(t)) end",
+        ),
+        ("yield", "coroutine.running"),
+        ("raise", "function(...) return ... end"),
+        ("raise", "function(...) return yield(...) end"),
+        ("raise", "function(...) debug.sethook() error({...}) end"),
+    ];
+    for (name, value) in changes {
+        let lua = Runtime::new()?;
+        let code = format!(
+            "yield = coroutine.yield
+             local name, value = '{name}', {value}
+             debug.sethook(function()
+                 local f = debug.getinfo(2, 'f').func
+                 for i = 1, 3 do
+                     if debug.getupvalue(f, i) == name then debug.setupvalue(f, i, value) found = true end
+                 end
+             end, 'c')
+             return function()
+                 local function waits() return yield('waits') end
+                 return pcall(waits)
+             end"
+        );
+        let waits: Function = lua.load(&code).eval()?;
+        let coroutine = waits.coroutine()?;
+        coroutine.resume::<String>(())?;
+        // Whatever that is now, nothing is lost but what was changed.
+        let _ = coroutine.throw::<Value>("thrown");
+        lua.gc_collect()?;
+        let _ = coroutine.resume::<Value>(());
+        let _ = coroutine.throw::<Value>("thrown");
+        let _ = coroutine.close();
+        lua.load("debug.sethook() collectgarbage() assert(found) if keep then keep() collectgarbage() keep() end").exec()?;
+        assert_eq!(lua.load("return 1 + 1").eval::<i32>()?, 2, "{name} {value}");
+        drop(coroutine);
+        lua.gc_collect()?;
+    }
+    Ok(())
 }
