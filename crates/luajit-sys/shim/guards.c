@@ -156,6 +156,15 @@ static lua_CFunction replace(lua_State *L, const char *name, lua_CFunction code)
   return original;
 }
 
+/* Has a global, if there is one, called through call_checked(): LuaJIT made it as it makes functions of others. */
+static void check_global(lua_State *L, const char *name)
+{
+  lua_getglobal(L, name);
+  if (lua_iscfunction(L, -1))
+    set_code(L, funcV(L->top - 1), funcV(L->top - 1)->c.f);
+  lua_pop(L, 1);
+}
+
 void lupa_install_guards(lua_State *L)
 {
   global_State *g = G(L);
@@ -166,9 +175,6 @@ void lupa_install_guards(lua_State *L)
   /* The same code in each state, so it does not matter which thread writes last. */
   original_wrap = replace(L, "wrap", co_wrap);
   lua_pop(L, 1);
-  /* LuaJIT makes this one as others make theirs, without the instruction. */
-  lua_getglobal(L, "require");
-  if (lua_iscfunction(L, -1))
-    set_code(L, funcV(L->top - 1), funcV(L->top - 1)->c.f);
-  lua_pop(L, 1);
+  check_global(L, "require");
+  check_global(L, "module");
 }

@@ -72,6 +72,10 @@ const NESTED: &[(&str, &str)] = &[
         "require",
         "package.preload.x = function() package.loaded.x = nil require('x') end require('x')",
     ),
+    (
+        "module",
+        "local module, n = module, 0 local function f() n = n + 1 module('m' .. n, f) end f()",
+    ),
     ("wrap", "local function f() coroutine.wrap(f)() end f()"),
     (
         "resume",
@@ -125,9 +129,11 @@ fn on_a_stack_of(bytes: usize, code: &'static str) -> Result<()> {
 #[test]
 fn nested_c_calls_end_in_an_error() {
     for &(name, code) in NESTED {
-        let error = on_a_stack_of(512 << 10, code).expect_err(name).to_string();
-        let expected = error.contains("overflow") || error.contains("error in error");
-        assert!(expected, "{name}: {error}");
+        for stack in [256 << 10, 512 << 10] {
+            let error = on_a_stack_of(stack, code).expect_err(name).to_string();
+            let expected = error.contains("overflow") || error.contains("error in error");
+            assert!(expected, "{name}: {error}");
+        }
     }
 }
 
