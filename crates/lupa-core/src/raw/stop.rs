@@ -355,11 +355,6 @@ impl Shared {
         // would meet every signal.
         if outer == 0 && self.depth.get() == 0 {
             self.stop.disarm(stack.l);
-            // What ends a run may concern those further out as well. They find out at once, since
-            // one that only enters the next run would never be found running.
-            if self.depth.get() > 0 && self.interruption.is_due(watch::record()) {
-                self.stop.arm(stack.l);
-            }
         }
         stack.push_slot(key);
         self.clear(key);
