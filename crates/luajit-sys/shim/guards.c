@@ -141,6 +141,20 @@ void lupa_let_hooks_in(lua_State *L)
   hook_leave(G(L));
 }
 
+/* lua_error() would call the message handler of an xpcall() right here, where hooks are off: if it ran for ever,
+** nothing could end it.  And not everywhere would LuaJIT switch hooks on again: not where the error meets lua_load() or,
+** in a finalizer or a function that a hook calls, pcall().  Nothing could stop the code that goes on from there. */
+void lupa_raise_in_hook(lua_State *L)
+{
+  hook_leave(G(L));
+  if (G(L)->hookmask & HOOK_GC) {
+    /* LuaJIT prints what ends a finalizer, if it is a string. */
+    lua_pop(L, 1);
+    lua_pushliteral(L, "the host has stopped it");
+  }
+  lj_err_throw(L, LUA_ERRRUN);
+}
+
 /* -- Installation --------------------------------------------------------------- */
 
 /* Puts `code` in the place of the code of a function, a field of the table on top; gives what it was. */

@@ -70,9 +70,7 @@ lua_CFunction lupa_trampoline(int event)
   return trampolines[event];
 }
 
-/* LuaJIT's own, from lj_err.h: raises the value on top of the stack without calling a message
-** handler.  lua_error() would call that of an xpcall() right here, where hooks are off: if it
-** ran for ever, nothing could end it. */
+/* LuaJIT's own, from lj_err.h: raises the value on top of the stack without calling a message handler. */
 #if defined(__i386__)
 __attribute__((fastcall))
 #endif
@@ -81,12 +79,8 @@ void lj_err_throw(lua_State *L, int code);
 void lupa_hook(lua_State *L, lua_Debug *ar)
 {
   (void)ar;
-  if (hook_entry(L) == LUPA_RAISE) {
-    /* Not everywhere would LuaJIT switch them on: not where the error meets lua_load() or, in a finalizer or a
-    ** function that a hook calls, pcall().  Nothing could stop the code that goes on from there. */
-    lupa_let_hooks_in(L);
-    lj_err_throw(L, LUA_ERRRUN);
-  }
+  if (hook_entry(L) == LUPA_RAISE)
+    lupa_raise_in_hook(L);
 }
 
 /* -- Message handler ------------------------------------------------------- */

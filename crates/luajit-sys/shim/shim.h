@@ -64,6 +64,9 @@ void lupa_set_stack_end(size_t address);
 ** calls.  May be called in a signal handler on the thread that runs Lua code. */
 void lupa_let_hooks_in(lua_State *L);
 
+/* Raises the error on top of the stack, in a hook; message handlers are passed over. */
+void lupa_raise_in_hook(lua_State *L);
+
 /* Has LuaJIT's own functions that call back, and so nest C calls, raise when the native stack is used up.  The basic library is open, and no Lua code has run. */
 void lupa_install_guards(lua_State *L);
 

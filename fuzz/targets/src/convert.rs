@@ -2,7 +2,9 @@
 
 use crate::tree::{self, Atom, Entries, Graph, Tree};
 use arbitrary::{Arbitrary, Unstructured};
-use lupa_core::{Bytes, Cursor, Error, IntoLua, Owned, Reference, Result, Runtime, Table, Value};
+use lupa_core::{
+    Bytes, Cursor, Error, IntoLua, Libs, Owned, Reference, Result, Runtime, Table, Value,
+};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 #[derive(Arbitrary, Debug)]
@@ -56,7 +58,9 @@ pub fn run(data: &[u8]) {
     let Ok(input) = Unstructured::new(data).arbitrary::<Input>() else {
         return;
     };
-    let lua = Runtime::new().expect("a runtime can be made");
+    // Integers beyond 2^53 are cdata where there is the FFI library, and no keys then.
+    let doubles = Runtime::builder().libs(Libs::ALL - Libs::FFI);
+    let lua = doubles.build().expect("a runtime can be made");
     let handles = lua.handles().expect("it is open");
     all(&lua, &input).expect("no conversion fails but those that have to");
     assert_eq!(
@@ -70,9 +74,12 @@ fn all(lua: &Runtime, input: &Input) -> Result<()> {
     let near = (1_i128 << (input.near.0 % 66)) + i128::from(input.near.1);
     let edges = [31, 53, 63, 64].map(|power| 1_i128 << power);
     let edges = edges.into_iter().flat_map(|n| [n - 1, n, n + 1]);
+    let with_cdata = Runtime::new()?;
     for n in edges.chain(input.integers.map(i128::from)).chain([near]) {
-        integers(lua, n)?;
-        integers(lua, -n)?;
+        for n in [n, -n] {
+            integers(lua, n, n as f64 as i128 == n)?;
+            integers(&with_cdata, n, true)?;
+        }
     }
     float(lua, input.float)?;
     float(lua, near as f64)?;
@@ -97,9 +104,8 @@ fn all(lua: &Runtime, input: &Input) -> Result<()> {
     Ok(())
 }
 
-/// An integer converts if it has a double of its own, and comes back.
-fn integers(lua: &Runtime, n: i128) -> Result<()> {
-    let exact = n as f64 as i128 == n;
+/// An integer comes back if it converts, which it does if there is a Lua value for exactly it.
+fn integers(lua: &Runtime, n: i128, exact: bool) -> Result<()> {
     macro_rules! each {
         ($($type:ident)*) => {$(
             if let Ok(integer) = $type::try_from(n) {
