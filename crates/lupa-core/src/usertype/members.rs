@@ -2,7 +2,7 @@
 
 use super::{UserObject, UserType};
 use crate::argument::bad;
-use crate::closure::HostFn;
+use crate::closure::{HostFn, IntoResults};
 use crate::convert::{IntoLua, Owned};
 use crate::error::Result;
 use crate::host::{Call, HostObject, Operation};
@@ -173,17 +173,44 @@ impl<T: UserType> Members<T> {
         self
     }
 
-    /// Adds a field that can be read and set.
-    pub fn field<V, G, S>(&mut self, name: &str, get: G, set: S) -> &mut Self
+    /// Adds a field that can be read and set. The setter may give a `Result`: its error is raised where Lua code sets the field.
+    ///
+    /// ```
+    /// use lupa_core::{Error, Members, Runtime, UserType};
+    ///
+    /// struct Player { lives: u32 }
+    ///
+    /// impl UserType for Player {
+    ///     const NAME: &'static str = "Player";
+    ///     fn members(members: &mut Members<Self>) {
+    ///         members.field("lives", |this| this.lives, |this, lives| {
+    ///             if lives > 9 {
+    ///                 return Err(Error::message("no cat has that many"));
+    ///             }
+    ///             this.lives = lives;
+    ///             Ok(())
+    ///         });
+    ///     }
+    /// }
+    ///
+    /// let lua = Runtime::new()?;
+    /// lua.globals()?.set("player", Player { lives: 3 })?;
+    /// lua.load("player.lives = player.lives + 6").exec()?;
+    /// let error = lua.load("player.lives = player.lives + 1").exec().unwrap_err();
+    /// assert_eq!(error.to_string(), "no cat has that many");
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn field<V, G, S, R>(&mut self, name: &str, get: G, set: S) -> &mut Self
     where
         V: IntoLua + Owned,
         G: Fn(&T) -> V + Send + Sync + 'static,
-        S: Fn(&mut T, V) + Send + Sync + 'static,
+        S: Fn(&mut T, V) -> R + Send + Sync + 'static,
+        R: IntoResults,
     {
         let get: Action<T> = Box::new(move |value, call| call.push(get(value)));
         let set: ActionMut<T> = Box::new(move |value, call| {
-            set(value, call.get(2)?);
-            Ok(())
+            let new = call.get(2)?;
+            set(value, new).give(call)
         });
         let set = Some(set);
         self.named.insert(name.into(), Member::Field { get, set });
