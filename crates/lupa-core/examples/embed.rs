@@ -2,7 +2,9 @@
 //!
 //! `cargo run -p lupa-core --example embed`
 
-use lupa_core::{CoroutineStatus, Error, Function, Members, Operation, Result, Runtime, UserType};
+use lupa_core::{
+    CoroutineStatus, Error, Function, Members, Operation, Result, Runtime, UserType, function,
+};
 use std::fmt::{self, Write};
 
 /// What Lua code sees as an account.
@@ -36,21 +38,19 @@ impl UserType for Account {
                 |account| account.owner.clone(),
                 |account, owner| account.owner = owner,
             )
-            .method_mut("deposit", |account, call| {
-                account.balance += call.get::<i64>(1)?;
-                Ok(())
+            .function("deposit", |account: &mut Self, amount: i64| {
+                account.balance += amount;
             })
-            .method_mut("withdraw", |account, call| {
-                let amount: i64 = call.get(1)?;
+            .function("withdraw", |account: &mut Self, amount: i64| {
                 let missing = amount - account.balance;
                 if missing > 0 {
                     return Err(Error::external(TooLittle { missing }));
                 }
                 account.balance -= amount;
-                call.push(account.balance)
+                Ok(account.balance)
             })
-            .operator(Operation::ToString, |account, call| {
-                call.push(format!("{}: {}", account.owner, account.balance))
+            .metamethod(Operation::ToString, |account: &Self| {
+                format!("{}: {}", account.owner, account.balance)
             });
     }
 }
@@ -63,16 +63,12 @@ pub(crate) fn embed() -> Result<String> {
     // A runtime, a Rust function and a Rust value in it.
     let lua = Runtime::new()?;
     let globals = lua.globals()?;
-    let shout = lua.create_function(|call| {
-        let text: &str = call.get(0)?;
-        call.push(text.to_uppercase())
-    })?;
-    globals.set("shout", shout)?;
+    globals.set("shout", function(|text: &str| text.to_uppercase()))?;
     let account = Account {
         owner: "Ada".into(),
         balance: 10,
     };
-    globals.set("account", lua.create_userdata(account)?)?;
+    globals.set("account", account)?;
 
     // A script that uses both.
     let text: String = lua

@@ -1,12 +1,47 @@
-//! The example runs, and says what the README shows.
+//! The examples run to their ends: each checks itself what it comes to. That of the async server is run in `async.rs`.
+
+#![allow(dead_code, unreachable_pub)]
+
+macro_rules! examples {
+    ($($(#[$attribute:meta])* $name:ident $path:literal;)*) => {$(
+        $(#[$attribute])*
+        #[path = $path]
+        mod $name;
+
+        $(#[$attribute])*
+        #[test]
+        fn $name() {
+            $name::main().unwrap();
+        }
+    )*};
+}
+
+examples! {
+    game "../examples/game.rs";
+    inventory "../examples/inventory.rs";
+    plugins "../examples/plugins.rs";
+    #[cfg(feature = "serde")]
+    config "../examples/config.rs";
+    #[cfg(feature = "serde")]
+    repl "../examples/repl.rs";
+}
+
+#[cfg(feature = "async")]
+#[path = "../examples/http.rs"]
+mod http;
+
+#[cfg(feature = "async")]
+#[tokio::test]
+async fn http() {
+    http::run().await.unwrap();
+}
 
 #[path = "../examples/embed.rs"]
-#[allow(dead_code, unreachable_pub)]
-mod embed_example;
+mod embed;
 
 #[test]
 fn embed_says_what_the_readme_shows() {
-    let text = embed_example::embed().unwrap();
+    let text = embed::embed().unwrap();
     assert_eq!(
         text,
         "ADA: 42\n\
