@@ -32,11 +32,29 @@
 //!   ([`Runtime::set_app_data`]). What a handle keeps alive includes the runtime.
 //! * [`Runtime::set_print`], [`Runtime::add_searcher`], [`Runtime::jit`] and [`Runtime::profile`] are the host's side of
 //!   Lua's `print`, `require` and `jit`.
-//! * With the feature `serde`, any type of serde becomes a Lua value and back: see the module `serde`.
-//! * With the feature `serde`, any type of serde becomes a Lua value and back: see the module `serde`. With the feature `async`, Lua
-//!   code waits for Rust futures, and is one: see the module `asynchronous`.
+//! * With the feature `serde`, any type of serde becomes a Lua value and back: see the module `serde`. With the feature
+//!   `async`, Lua code waits for Rust futures, and is one: see the module `asynchronous`.
 //! * Nothing that Lua code does, short of the FFI library, binary modules and bytecode, aborts the
 //!   process or breaks Rust's guarantees.
+//!
+//! The project's documents have a [guided tour][tour] and a page [for users of mlua][mlua]; the crate's folder `examples`
+//! has complete programs.
+//!
+//! # Versions
+//!
+//! Rust 1.88 or newer. The crate follows semantic versioning; before 1.0 the second number stands for what may break programs.
+//!
+//! What counts as breaking: to remove or rename a public item, to change its types so that programs no longer compile, to change what
+//! Lua code sees of conversions, errors or a sandbox without need of a fix. To ask for a newer Rust is noted in the changelog and comes
+//! with a new second number.
+//!
+//! What does not: new variants and fields of what is `#[non_exhaustive]` ([`Error`], [`RuntimeError`], [`Value`], [`Operation`],
+//! [`Module`], the options and infos), new methods, new implementations of this crate's traits for types of the standard library, the
+//! texts of messages, what is `#[doc(hidden)]`, the feature `fault-injection`, and a new LuaJIT 2.1. The traits whose only
+//! methods are hidden ([`HostFn`], [`HostFnMut`], [`IntoResults`], [`Argument`]) are not meant to be implemented elsewhere.
+//!
+//! [tour]: https://github.com/lupa-lua/lupa/blob/main/docs/rust/tour.md
+//! [mlua]: https://github.com/lupa-lua/lupa/blob/main/docs/rust/coming-from-mlua.md
 
 mod app_data;
 mod argument;
@@ -129,6 +147,15 @@ pub use value::{Value, equal, less_than};
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct ReadmeExamples;
+
+/// The examples of the tour and of the page for users of mlua, which run as tests.
+#[cfg(all(doctest, feature = "async", feature = "serde"))]
+mod documents {
+    #[doc = include_str!("../../../docs/rust/tour.md")]
+    struct Tour;
+    #[doc = include_str!("../../../docs/rust/coming-from-mlua.md")]
+    struct ComingFromMlua;
+}
 
 /// Programs that must not compile.
 #[cfg(doctest)]
