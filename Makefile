@@ -54,7 +54,7 @@ BENCH_VENV := $(CURDIR)/.venv-bench-$(PYTHON_TAG)
 BENCH_PY := $(subst $(VENV),$(BENCH_VENV),$(PY))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python bench bench-rust bench-python lint docs clean compat programs test-debug faults stress test-allocations sanitize fuzz fuzz-corpus
+.PHONY: help demo test test-rust test-python bench bench-rust bench-python lint docs msrv package clean compat programs test-debug faults stress test-allocations sanitize fuzz fuzz-corpus
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -233,6 +233,19 @@ lint: $(VENV)/.group-lint ## Check formatting, lints, types and the stubs
 docs: ## Build the Rust API's documentation
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps $(RUST_TEST_FEATURES)
 	@echo "Rust API: target/doc/lupa_core/index.html; user guide: docs/guide/index.md"
+
+# The oldest Rust that Cargo.toml asks for, of the crates for Rust programs, without what only their tests need.
+MSRV := $(shell sed -n 's/^rust-version = "\([0-9.]*\)"/\1/p' Cargo.toml)
+MSRV_TOOLCHAIN = $(MSRV).0
+
+msrv: ## Check luajit-sys and lupa-core with the oldest Rust that they support
+	@rustup run $(MSRV_TOOLCHAIN) cargo --version 2>/dev/null || { \
+		echo "Rust $(MSRV_TOOLCHAIN) is missing; to install it: rustup toolchain install $(MSRV_TOOLCHAIN) --profile minimal" >&2; exit 1; }
+	cargo +$(MSRV_TOOLCHAIN) check --locked --package luajit-sys --package lupa-core --features lupa-core/async,lupa-core/serde --target-dir target/msrv
+
+# Both at once, as cargo 1.90 and newer can: lupa-core is built against the luajit-sys that is packed with it.
+package: ## Pack the crates as for crates.io, build them from what was packed, publish nothing
+	cargo publish --dry-run --package luajit-sys --package lupa-core $(PACKAGE_ARGS)
 
 clean: ## Remove everything that was built, virtual environments included
 	cargo clean
