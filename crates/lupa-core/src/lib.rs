@@ -148,6 +148,11 @@ pub use value::{Value, equal, less_than};
 #[doc = include_str!("../../../README.md")]
 struct ReadmeExamples;
 
+/// The examples of the crate's own README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct CrateReadmeExamples;
+
 /// The examples of the tour and of the page for users of mlua, which run as tests.
 #[cfg(all(doctest, feature = "async", feature = "serde"))]
 mod documents {
