@@ -111,8 +111,7 @@ fn a_limit_is_kept_to_the_millisecond() {
 #[test]
 fn each_call_has_its_own_time() {
     let lua = Runtime::new().unwrap();
-    lua.set_time_limit(Some(Duration::from_secs(1)))
-        .unwrap();
+    lua.set_time_limit(Some(Duration::from_secs(1))).unwrap();
     for _ in 0..12 {
         lua.load("local stop = os.clock() + 0.1 while os.clock() < stop do end")
             .exec()

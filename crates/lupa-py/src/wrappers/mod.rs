@@ -23,6 +23,7 @@ use lupa_core::{Pusher, Reference, Results};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
+use smallvec::SmallVec;
 
 /// Runs an operation on a wrapper with the runtime locked; errors become exceptions.
 #[inline]
@@ -51,7 +52,7 @@ pub(crate) fn collect<'py>(
         0 => Ok(cx.py.None().into_bound(cx.py)),
         1 => to_python(cx, results.get(0)).map_err(external),
         count => {
-            let mut items = Vec::with_capacity(count);
+            let mut items: SmallVec<[_; 8]> = SmallVec::with_capacity(count);
             for index in 0..count {
                 items.push(to_python(cx, results.get(index)).map_err(external)?);
             }
