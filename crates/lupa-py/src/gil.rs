@@ -51,7 +51,7 @@ pub(crate) fn release_kept() -> bool {
     let kept = SAVED.get() == KEPT;
     if kept {
         // SAFETY: the thread has the GIL.
-        SAVED.set(unsafe { ffi::PyEval_SaveThread() });
+        SAVED.set(release(unsafe { Python::assume_attached() }));
     }
     kept
 }
@@ -74,28 +74,12 @@ pub(crate) struct RunningLua<'py>(pub(crate) Python<'py>);
 impl Around for RunningLua<'_> {
     #[inline]
     fn around<R>(self, run: impl FnOnce() -> R) -> R {
-        /// Takes the GIL back if it was released, by panic too.
-        struct Restore {
-            outer: *mut ffi::PyThreadState,
-        }
-        impl Drop for Restore {
-            #[inline]
-            fn drop(&mut self) {
-                let state = SAVED.replace(self.outer);
-                if state != KEPT {
-                    // SAFETY: the state was saved by this thread when it released the GIL; callbacks
-                    // put back what they took.
-                    unsafe { ffi::PyEval_RestoreThread(state) };
-                }
-            }
-        }
-        if !may_keep(self.0) {
-            return WithoutGil(self.0).around(run);
-        }
-        let _restore = Restore {
-            outer: SAVED.replace(KEPT),
+        let saved = if may_keep(self.0) {
+            KEPT
+        } else {
+            release(self.0)
         };
-        run()
+        with_saved(saved, run)
     }
 }
 
@@ -106,26 +90,38 @@ pub(crate) struct WithoutGil<'py>(pub(crate) Python<'py>);
 impl Around for WithoutGil<'_> {
     #[inline]
     fn around<R>(self, run: impl FnOnce() -> R) -> R {
-        /// Takes the GIL back, by panic too.
-        struct Restore {
-            outer: *mut ffi::PyThreadState,
-        }
-        impl Drop for Restore {
-            #[inline]
-            fn drop(&mut self) {
-                let state = SAVED.replace(self.outer);
-                // SAFETY: the state was saved by this thread in `around` below; callbacks
+        with_saved(release(self.0), run)
+    }
+}
+
+/// Releases the GIL; gives what is to be saved.
+#[inline]
+fn release(_py: Python<'_>) -> *mut ffi::PyThreadState {
+    // SAFETY: the token proves that this thread has the GIL.
+    unsafe { ffi::PyEval_SaveThread() }
+}
+
+/// Runs `f` with a state in [`SAVED`], and takes the GIL back afterwards if it is not there, by panic too.
+#[inline]
+fn with_saved<R>(saved: *mut ffi::PyThreadState, f: impl FnOnce() -> R) -> R {
+    struct Restore {
+        outer: *mut ffi::PyThreadState,
+    }
+    impl Drop for Restore {
+        #[inline]
+        fn drop(&mut self) {
+            let state = SAVED.replace(self.outer);
+            if state != KEPT {
+                // SAFETY: the state was saved by this thread when it released the GIL; callbacks
                 // put back what they took.
                 unsafe { ffi::PyEval_RestoreThread(state) };
             }
         }
-        // SAFETY: the token proves that this thread has the GIL.
-        let state = unsafe { ffi::PyEval_SaveThread() };
-        let _restore = Restore {
-            outer: SAVED.replace(state),
-        };
-        run()
     }
+    let _restore = Restore {
+        outer: SAVED.replace(saved),
+    };
+    f()
 }
 
 /// Runs `f` with the GIL, in a callback from Lua code that lupa runs on this thread.
@@ -142,12 +138,7 @@ pub(crate) fn with_gil<R>(f: impl FnOnce(Python<'_>) -> R) -> R {
             let py = unsafe { Python::assume_attached() };
             // The callback may have started a thread, for which Lua code may be about to wait.
             let stays = self.outer.is_null() || (self.outer == KEPT && may_keep(py));
-            SAVED.set(if stays {
-                self.outer
-            } else {
-                // SAFETY: as above.
-                unsafe { ffi::PyEval_SaveThread() }
-            });
+            SAVED.set(if stays { self.outer } else { release(py) });
         }
     }
     let outer = SAVED.replace(std::ptr::null_mut());

@@ -307,9 +307,20 @@ impl Stack<'_> {
         if bytes.len() > MAX_STRING {
             return Err(Error::Memory);
         }
+        self.push_by(sys::lupa_p_string, bytes.as_ptr().cast(), bytes.len())
+    }
+
+    /// Pushes what a protected entry of the shim makes of a pointer, which it takes from the chunk that is set.
+    /// Takes four slots, leaves one.
+    pub(super) fn push_by(
+        self,
+        entry: sys::lua_CFunction,
+        pointer: *const std::ffi::c_char,
+        length: usize,
+    ) -> Result<()> {
         let mut chunk = sys::LupaChunk {
-            piece: [bytes.as_ptr().cast(), std::ptr::null()],
-            length: [bytes.len(), 0],
+            piece: [pointer, std::ptr::null()],
+            length: [length, 0],
             next: 0,
             name: std::ptr::null(),
             mode: std::ptr::null(),
@@ -317,7 +328,7 @@ impl Stack<'_> {
         };
         self.reserve(4)?;
         let call = self.begin_call();
-        self.push_protected(sys::lupa_p_string);
+        self.push_protected(entry);
         // SAFETY: the pointer is used during the call below only, after which the former chunk,
         // of a load that this one interrupts, is put back.
         let result = unsafe {
