@@ -8,6 +8,7 @@
 #include "lj_obj.h"
 #include "lj_bc.h"
 #include "lj_err.h"
+#include "lj_frame.h"
 #include "lj_state.h"
 
 #if defined(_MSC_VER)
@@ -27,12 +28,19 @@ void lupa_set_stack_end(size_t address)
   stack_end = address;
 }
 
-/* Stands between the interpreter and all functions of LuaJIT's libraries that are written in C. */
-static int call_checked(lua_State *L, lua_CFunction function)
+static void check_stack(lua_State *L)
 {
   char here;
   if ((size_t)&here < stack_end)
-    return luaL_error(L, "stack overflow: too many nested C calls");
+    luaL_error(L, "stack overflow: too many nested C calls");
+}
+
+/* Stands between the interpreter and all functions of LuaJIT's libraries that are written in C. What the host, or
+** resuming, has called directly was checked there: to look at the thread's variable costs more than all else here. */
+static int call_checked(lua_State *L, lua_CFunction function)
+{
+  if (cframe_prev(cframe_raw(L->cframe)) != NULL)
+    check_stack(L);
   return function(L);
 }
 
@@ -68,6 +76,7 @@ static void no_room(lua_State *L, int error)
 static int resume(lua_State *L, lua_State *co, int first)
 {
   int count = lua_gettop(L) - first, error;
+  check_stack(L);
   if (co->cframe != NULL || co->status > LUA_YIELD || (co->status == LUA_OK && co->top == co->base)) {
     lua_pushstring(L, co->cframe != NULL ? "cannot resume running coroutine" : "cannot resume dead coroutine");
     return -2;
@@ -139,6 +148,11 @@ static int co_wrap(lua_State *L)
 void lupa_let_hooks_in(lua_State *L)
 {
   hook_leave(G(L));
+}
+
+void lupa_end_hook(lua_State *L)
+{
+  hook_enter(G(L));
 }
 
 /* lua_error() would call the message handler of an xpcall() right here, where hooks are off: if it ran for ever,

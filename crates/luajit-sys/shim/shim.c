@@ -81,6 +81,7 @@ void lupa_hook(lua_State *L, lua_Debug *ar)
   (void)ar;
   if (hook_entry(L) == LUPA_RAISE)
     lupa_raise_in_hook(L);
+  lupa_end_hook(L);
 }
 
 /* -- Message handler ------------------------------------------------------- */

@@ -64,6 +64,9 @@ void lupa_set_stack_end(size_t address);
 ** calls.  May be called in a signal handler on the thread that runs Lua code. */
 void lupa_let_hooks_in(lua_State *L);
 
+/* To be called at the end of a hook: LuaJIT expects hooks to be off there still. */
+void lupa_end_hook(lua_State *L);
+
 /* Raises the error on top of the stack, in a hook; message handlers are passed over. */
 void lupa_raise_in_hook(lua_State *L);
 

@@ -39,6 +39,8 @@ pub(crate) struct Stop {
     own_hook: AtomicPtr<()>,
     own_mask: AtomicI32,
     own_count: AtomicI32,
+    /// What the thread had answered when a signal last came that had to end its code.
+    signalled_at: AtomicU64,
 }
 
 impl Stop {
@@ -51,6 +53,7 @@ impl Stop {
             own_hook: AtomicPtr::new(std::ptr::null_mut()),
             own_mask: AtomicI32::new(0),
             own_count: AtomicI32::new(0),
+            signalled_at: AtomicU64::new(u64::MAX),
         }
     }
 
@@ -292,9 +295,13 @@ impl Shared {
             // signal handlers, and our own changes were excluded.
             unsafe {
                 self.stop.set_hook(l);
-                // The host's check has to wait for the end of a finalizer or of a hook's function: without an
-                // error that ends it, that would go on with hooks on.
-                if self.stop.is_pending() || self.interruption.is_due(record) {
+                // Code with hooks on answers at once, so what has not since the last signal is a finalizer, a hook's
+                // function, or in C. The host's check has to wait for its end: without an error that
+                // ends it, it would go on with hooks on.
+                let answers = record.answers();
+                if (self.stop.is_pending() || self.interruption.is_due(record))
+                    && self.stop.signalled_at.swap(answers, Ordering::Relaxed) == answers
+                {
                     sys::lupa_let_hooks_in(l);
                 }
             }

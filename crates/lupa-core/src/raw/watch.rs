@@ -177,6 +177,11 @@ impl Record {
         self.answers.store(answers + 1, Ordering::Relaxed);
     }
 
+    /// Number of hooks that ran.
+    pub(super) fn answers(&self) -> u64 {
+        self.answers.load(Ordering::Relaxed)
+    }
+
     /// The current outermost run needs no more looks, but for a deadline or an interrupt.
     pub(super) fn rest(&self) {
         let entries = self.entries.load(Ordering::Relaxed);
