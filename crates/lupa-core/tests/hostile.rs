@@ -297,10 +297,7 @@ fn a_ruined_registry_harms_no_handle() -> Result<()> {
         for round in 0..3 {
             table.set(round, 1)?;
             assert_eq!(table.get::<i32>(round)?, 1);
-            assert_eq!(
-                table.pairs::<lupa_core::Value, lupa_core::Value>()?.len(),
-                round + 1
-            );
+            assert_eq!(table.pairs::<Value, Value>()?.len(), round + 1);
             table.set_metatable(Some(&table))?;
             assert!(table.metatable()?.unwrap().same(&table)?);
             assert_eq!(string.to_vec()?, b"s");
@@ -353,10 +350,7 @@ fn globals_and_shared_metatables_may_be_replaced() -> Result<()> {
     )
     .exec()?;
     assert_eq!(table.get::<String>("x")?, "x!");
-    assert_eq!(
-        table.pairs::<lupa_core::Value, lupa_core::Value>()?.len(),
-        0
-    );
+    assert_eq!(table.pairs::<Value, Value>()?.len(), 0);
     assert!(table.to_lua_string()?.starts_with(b"table: "));
     let error = lua
         .load("local function f() local x = nil; return x.y end f()")
