@@ -169,6 +169,29 @@ void lupa_raise_in_hook(lua_State *L)
   lj_err_throw(L, LUA_ERRRUN);
 }
 
+/* -- Reading source text -------------------------------------------------------- */
+
+static lua_CFunction original_load;
+
+/* A reader that is written in C runs no instruction of Lua code, so no hook: it may go on for ever. */
+static int read_piece(lua_State *L)
+{
+  lupa_poll(L);
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_call(L, 0, 1);
+  return 1;
+}
+
+static int load(lua_State *L)
+{
+  if (lua_iscfunction(L, 1)) {
+    lua_pushvalue(L, 1);
+    lua_pushcclosure(L, read_piece, 1);
+    lua_replace(L, 1);
+  }
+  return original_load(L);
+}
+
 /* -- Installation --------------------------------------------------------------- */
 
 /* Puts `code` in the place of the code of a function, a field of the table on top; gives what it was. */
@@ -202,6 +225,10 @@ void lupa_install_guards(lua_State *L)
   replace(L, "resume", co_resume);
   /* The same code in each state, so it does not matter which thread writes last. */
   original_wrap = replace(L, "wrap", co_wrap);
+  lua_pop(L, 1);
+  lua_pushvalue(L, LUA_GLOBALSINDEX);
+  original_load = replace(L, "load", load);
+  replace(L, "loadstring", load);
   lua_pop(L, 1);
   check_global(L, "require");
   check_global(L, "module");

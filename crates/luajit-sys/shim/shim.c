@@ -84,6 +84,12 @@ void lupa_hook(lua_State *L, lua_Debug *ar)
   lupa_end_hook(L);
 }
 
+void lupa_poll(lua_State *L)
+{
+  if (lua_gethook(L) == lupa_hook && hook_entry(L) == LUPA_RAISE)
+    lupa_raise_in_hook(L);
+}
+
 /* -- Message handler ------------------------------------------------------- */
 
 /* Memory that is refused here would put LuaJIT's "error in error handling" in the

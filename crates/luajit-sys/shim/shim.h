@@ -70,7 +70,11 @@ void lupa_end_hook(lua_State *L);
 /* Raises the error on top of the stack, in a hook; message handlers are passed over. */
 void lupa_raise_in_hook(lua_State *L);
 
-/* Has LuaJIT's own functions that call back, and so nest C calls, raise when the native stack is used up.  The basic library is open, and no Lua code has run. */
+/* Does what the hook would do, if it is set: for C code that goes on without an instruction of Lua code. */
+void lupa_poll(lua_State *L);
+
+/* Has LuaJIT's own functions that call back, and so nest C calls, raise when the native stack is used up, and load()
+** stop where its reader gives hooks no chance.  The basic library is open, and no Lua code has run. */
 void lupa_install_guards(lua_State *L);
 
 /* Protected entries: to be called with lua_pcall() only. */

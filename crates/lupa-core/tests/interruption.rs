@@ -35,6 +35,10 @@ const ENDLESS: &[&str] = &[
     "load(function() while true do end end) while true do end",
     "while true do load(function() while true do end end) end",
     "while true do loadstring(function() while true do end end) end",
+    // No instruction of Lua code runs in these, so no hook.
+    "load(collectgarbage)",
+    "while true do loadstring(collectgarbage) end",
+    "local p = newproxy(true) getmetatable(p).__gc = function() load(collectgarbage) end p = nil collectgarbage()",
     "local s = '' while true do s = #s > 1e4 and '' or s .. 'x' end",
     // Where LuaJIT keeps hooks off: in finalizers and in functions that hooks call.
     "getmetatable(newproxy(true)).__gc = function() while true do end end collectgarbage()",
