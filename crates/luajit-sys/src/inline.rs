@@ -28,6 +28,7 @@ use crate::{
     LUA_TTABLE, LUA_TTHREAD, LUA_TUSERDATA, lua_State,
 };
 use core::ffi::c_int;
+use core::ptr::NonNull;
 
 macro_rules! offsets {
     ($($name:ident = $value:literal,)*) => {$(const $name: usize = $value;)*};
@@ -164,7 +165,11 @@ impl TValue {
     /// The table; `None` for other values.
     #[inline]
     pub fn table(self) -> Option<Table> {
-        (self.tag() == TABLE).then(|| Table(self.object()))
+        if self.tag() == TABLE {
+            NonNull::new(self.object()).map(Table)
+        } else {
+            None
+        }
     }
 
     /// The coroutine; `None` for other values.
@@ -192,22 +197,13 @@ impl TValue {
 
 /// A table, by address: of use while it is alive.
 #[derive(Debug, Clone, Copy)]
-pub struct Table(*mut u8);
+pub struct Table(NonNull<u8>);
 
 impl Table {
-    /// The table at an address.
-    ///
-    /// # Safety
-    /// There is one.
-    #[inline]
-    pub const unsafe fn at(address: *mut u8) -> Table {
-        Table(address)
-    }
-
     /// Its address.
     #[inline]
     pub const fn address(self) -> *mut u8 {
-        self.0
+        self.0.as_ptr()
     }
 
     /// Whether it has a metatable.
@@ -217,7 +213,7 @@ impl Table {
     #[inline]
     pub unsafe fn has_metatable(self) -> bool {
         // SAFETY: a live table, laid out as `offsets.rs` says.
-        unsafe { self.0.add(TABLE_METATABLE).cast::<u64>().read() != 0 }
+        unsafe { self.address().add(TABLE_METATABLE).cast::<u64>().read() != 0 }
     }
 
     /// The slot of an integer key, if the array part has one: raw access.
@@ -228,11 +224,11 @@ impl Table {
     pub unsafe fn array_slot(self, key: c_int) -> Option<*mut TValue> {
         // SAFETY: a live table, laid out as `offsets.rs` says. Negative keys become large.
         unsafe {
-            let size = self.0.add(TABLE_ASIZE).cast::<u32>().read();
+            let size = self.address().add(TABLE_ASIZE).cast::<u32>().read();
             if key as u32 >= size {
                 return None;
             }
-            let array = self.0.add(TABLE_ARRAY).cast::<*mut TValue>().read();
+            let array = self.address().add(TABLE_ARRAY).cast::<*mut TValue>().read();
             Some(array.add(key as usize))
         }
     }
@@ -244,7 +240,7 @@ impl Table {
     #[inline]
     pub unsafe fn needs_barrier(self) -> bool {
         // SAFETY: a live table, laid out as `offsets.rs` says.
-        unsafe { self.0.add(OBJECT_MARKED).read() & MARKED_BLACK as u8 != 0 }
+        unsafe { self.address().add(OBJECT_MARKED).read() & MARKED_BLACK as u8 != 0 }
     }
 }
 
@@ -381,6 +377,6 @@ pub unsafe fn set_new_metatable(block: *mut u8, metatable: Table) {
         userdata
             .add(USERDATA_METATABLE)
             .cast::<u64>()
-            .write(metatable.0.expose_provenance() as u64);
+            .write(metatable.address().expose_provenance() as u64);
     }
 }

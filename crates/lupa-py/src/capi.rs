@@ -293,17 +293,8 @@ unsafe extern "C" fn attribute_entry<T: Attributes>(
     object: *mut ffi::PyObject,
     name: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
-    // SAFETY: CPython calls this with the GIL held and two live objects, the first an instance of a class that
-    // `install` has found to be `T` or to extend it.
-    let (py, object, name) = unsafe {
-        let py = Python::assume_attached();
-        (
-            py,
-            Borrowed::from_ptr(py, object).cast_unchecked::<T>(),
-            Borrowed::from_ptr(py, name),
-        )
-    };
-    answer(py, || T::attribute(&object, &name).map(Some))
+    // SAFETY: CPython calls this as `read_entry` demands.
+    unsafe { read_entry(object, name, T::attribute) }
 }
 
 /// `mp_subscript` of `T` and of classes that extend it.
@@ -312,6 +303,21 @@ unsafe extern "C" fn item_entry<T: Attributes>(
     key: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
     // SAFETY: as in `attribute_entry`.
+    unsafe { read_entry(object, key, T::item) }
+}
+
+/// Reads an attribute or an item by `read`.
+///
+/// # Safety
+/// The GIL is held, and the objects are live, the first an instance of a class that `install` has found to be `T`
+/// or to extend it.
+#[inline]
+unsafe fn read_entry<T>(
+    object: *mut ffi::PyObject,
+    key: *mut ffi::PyObject,
+    read: impl for<'py> FnOnce(&Bound<'py, T>, &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>>,
+) -> *mut ffi::PyObject {
+    // SAFETY: by the caller.
     let (py, object, key) = unsafe {
         let py = Python::assume_attached();
         (
@@ -320,7 +326,7 @@ unsafe extern "C" fn item_entry<T: Attributes>(
             Borrowed::from_ptr(py, key),
         )
     };
-    answer(py, || T::item(&object, &key).map(Some))
+    answer(py, || read(&object, &key).map(Some))
 }
 
 /// `mp_ass_subscript` of `T`.
@@ -329,7 +335,8 @@ unsafe extern "C" fn set_item_entry<T: Items>(
     key: *mut ffi::PyObject,
     value: *mut ffi::PyObject,
 ) -> std::ffi::c_int {
-    // SAFETY: as in `attribute_entry`; the value is live or null.
+    // SAFETY: CPython calls this with the GIL held, a live instance of `T`, a live key, and a value that is live or
+    // null.
     let (py, object, key, value) = unsafe {
         let py = Python::assume_attached();
         (

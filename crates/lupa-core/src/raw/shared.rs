@@ -210,9 +210,10 @@ impl Shared {
     /// The anchors. Only with the lock held, before the state is closed.
     #[inline]
     pub(super) fn anchors(&self) -> inline::Table {
-        self.anchors
-            .get()
-            .expect("a state that is entered has anchors")
+        match self.anchors.get() {
+            Some(anchors) => anchors,
+            None => closing(),
+        }
     }
 
     #[cold]
@@ -317,6 +318,13 @@ pub(crate) fn borrow_arc(shared: &Shared) -> Arc<Shared> {
     // only caller wraps the result in ManuallyDrop. While the state closes in
     // the last owner's drop, `dispatch` refuses to run host code, so nobody clones it then.
     unsafe { Arc::from_raw(shared) }
+}
+
+/// [`Shared::enter`] lets nobody in then.
+#[cold]
+#[inline(never)]
+fn closing() -> ! {
+    unreachable!("the state is being closed")
 }
 
 /// Settles the stack when a closure of [`Shared::enter`] ends, by panic too.
