@@ -64,6 +64,20 @@ impl IntoLua for Bytes<'_> {
     }
 }
 
+impl IntoLua for Slot<'_> {
+    #[inline]
+    fn into_lua(self, to: Pusher<'_>) -> Result<()> {
+        to.slot(self)
+    }
+}
+
+impl<'s> FromLua<'s> for Slot<'s> {
+    #[inline]
+    fn from_lua(slot: Slot<'s>) -> Result<Self> {
+        Ok(slot)
+    }
+}
+
 impl<'s> FromLua<'s> for &'s [u8] {
     #[inline]
     fn from_lua(slot: Slot<'s>) -> Result<Self> {

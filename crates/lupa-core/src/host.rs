@@ -306,3 +306,19 @@ impl std::fmt::Debug for Call<'_> {
             .finish_non_exhaustive()
     }
 }
+
+/// A closure as a host object.
+pub(crate) struct HostFunction<F>(pub(crate) F);
+
+impl<F> HostObject for HostFunction<F>
+where
+    F: Fn(&mut Call<'_>) -> Result<()> + Send + 'static,
+{
+    const NAME: &'static str = "function";
+    const OPERATIONS: &'static [Operation] = &[Operation::Call];
+
+    #[inline]
+    fn invoke(&self, _: Operation, call: &mut Call<'_>) -> Result<()> {
+        (self.0)(call)
+    }
+}

@@ -81,6 +81,7 @@ mod jit;
 mod jit_modules;
 mod libs;
 mod light_userdata;
+mod memory;
 mod multi;
 mod named;
 mod print;

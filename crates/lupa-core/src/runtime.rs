@@ -6,10 +6,9 @@ use crate::convert::{FromLua, IntoLua};
 use crate::error::Result;
 use crate::filter::{Access, AttributeFilter};
 use crate::function::Function;
-use crate::host::{Call, HostObject, Operation};
+use crate::host::{Call, HostFunction, HostObject};
 use crate::libs::Libs;
 use crate::raw::Shared;
-use crate::raw::memory::Gc;
 use crate::reference::UserData;
 use crate::slot::{Pusher, Slot, TableBuilder};
 use crate::string::LuaString;
@@ -360,91 +359,6 @@ impl Runtime {
         self.globals()?.get::<Function>("require")?.call(name)
     }
 
-    /// Memory in use, in bytes, as LuaJIT counts it.
-    ///
-    /// # Errors
-    /// `Error::Closed`, `Error::Forked`.
-    pub fn memory_used(&self) -> Result<usize> {
-        self.0.memory_used()
-    }
-
-    /// The memory limit in bytes, if there is one.
-    pub fn memory_limit(&self) -> Option<usize> {
-        Some(self.0.memory_limit()).filter(|limit| *limit != usize::MAX)
-    }
-
-    /// Sets or removes the memory limit, in bytes.
-    ///
-    /// # Errors
-    /// `Error::Closed`, `Error::Forked`.
-    pub fn set_memory_limit(&self, bytes: Option<usize>) -> Result<()> {
-        self.0.set_memory_limit(bytes.unwrap_or(usize::MAX))
-    }
-
-    /// Runs a full cycle of the garbage collector.
-    ///
-    /// # Errors
-    /// `Error::Closed`, `Error::Forked`.
-    pub fn gc_collect(&self) -> Result<()> {
-        self.gc(Gc::Collect).map(drop)
-    }
-
-    /// Stops the garbage collector.
-    ///
-    /// # Errors
-    /// `Error::Closed`, `Error::Forked`.
-    pub fn gc_stop(&self) -> Result<()> {
-        self.gc(Gc::Stop).map(drop)
-    }
-
-    /// Starts the garbage collector again.
-    ///
-    /// # Errors
-    /// `Error::Closed`, `Error::Forked`.
-    pub fn gc_restart(&self) -> Result<()> {
-        self.gc(Gc::Restart).map(drop)
-    }
-
-    /// Does a step of garbage collection of about `kib` KiB; whether that ended a cycle.
-    ///
-    /// # Errors
-    /// `Error::Closed`, `Error::Forked`.
-    pub fn gc_step(&self, kib: u16) -> Result<bool> {
-        self.gc(Gc::Step(kib.into())).map(|ended| ended != 0)
-    }
-
-    /// Whether the garbage collector is running, not stopped.
-    ///
-    /// # Errors
-    /// `Error::Closed`, `Error::Forked`.
-    pub fn gc_is_running(&self) -> Result<bool> {
-        self.0.enter(|stack| Ok(stack.gc_is_running()))
-    }
-
-    /// Sets how long the collector waits between cycles, in percent of the memory in use after
-    /// a cycle (200 at the start); gives the former value.
-    ///
-    /// # Errors
-    /// `Error::Closed`, `Error::Forked`.
-    pub fn gc_set_pause(&self, percent: u16) -> Result<u16> {
-        self.gc(Gc::SetPause(percent.into()))
-            .map(|old| u16::try_from(old).unwrap_or(u16::MAX))
-    }
-
-    /// Sets how fast the collector works, in percent of the speed of allocation (200 at the start);
-    /// gives the former value.
-    ///
-    /// # Errors
-    /// `Error::Closed`, `Error::Forked`.
-    pub fn gc_set_step_multiplier(&self, percent: u16) -> Result<u16> {
-        self.gc(Gc::SetStepMul(percent.into()))
-            .map(|old| u16::try_from(old).unwrap_or(u16::MAX))
-    }
-
-    fn gc(&self, what: Gc) -> Result<std::ffi::c_int> {
-        self.0.enter(|stack| stack.gc(what))
-    }
-
     /// Whether the FFI library was opened, so that there may be [`Kind::CData`](crate::Kind::CData) values.
     ///
     /// # Errors
@@ -514,36 +428,6 @@ pub struct Guard<'a> {
 impl std::fmt::Debug for Guard<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Guard")
-    }
-}
-
-/// A closure as a host object.
-struct HostFunction<F>(F);
-
-impl<F> HostObject for HostFunction<F>
-where
-    F: Fn(&mut Call<'_>) -> Result<()> + Send + 'static,
-{
-    const NAME: &'static str = "function";
-    const OPERATIONS: &'static [Operation] = &[Operation::Call];
-
-    #[inline]
-    fn invoke(&self, _: Operation, call: &mut Call<'_>) -> Result<()> {
-        (self.0)(call)
-    }
-}
-
-impl IntoLua for Slot<'_> {
-    #[inline]
-    fn into_lua(self, to: Pusher<'_>) -> Result<()> {
-        to.slot(self)
-    }
-}
-
-impl<'s> FromLua<'s> for Slot<'s> {
-    #[inline]
-    fn from_lua(slot: Slot<'s>) -> Result<Self> {
-        Ok(slot)
     }
 }
 

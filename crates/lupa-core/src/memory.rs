@@ -1,0 +1,92 @@
+//! The memory of a runtime: how much there is, how much there may be, and its collector.
+
+use crate::error::Result;
+use crate::raw::memory::Gc;
+use crate::runtime::Runtime;
+
+impl Runtime {
+    /// Memory in use, in bytes, as LuaJIT counts it.
+    ///
+    /// # Errors
+    /// `Error::Closed`, `Error::Forked`.
+    pub fn memory_used(&self) -> Result<usize> {
+        self.shared().memory_used()
+    }
+
+    /// The memory limit in bytes, if there is one.
+    pub fn memory_limit(&self) -> Option<usize> {
+        Some(self.shared().memory_limit()).filter(|limit| *limit != usize::MAX)
+    }
+
+    /// Sets or removes the memory limit, in bytes.
+    ///
+    /// # Errors
+    /// `Error::Closed`, `Error::Forked`.
+    pub fn set_memory_limit(&self, bytes: Option<usize>) -> Result<()> {
+        self.shared().set_memory_limit(bytes.unwrap_or(usize::MAX))
+    }
+
+    /// Runs a full cycle of the garbage collector.
+    ///
+    /// # Errors
+    /// `Error::Closed`, `Error::Forked`; `Error::Timeout` and `Error::Interrupted` if they ended a finalizer.
+    pub fn gc_collect(&self) -> Result<()> {
+        self.gc(Gc::Collect).map(drop)
+    }
+
+    /// Stops the garbage collector.
+    ///
+    /// # Errors
+    /// `Error::Closed`, `Error::Forked`.
+    pub fn gc_stop(&self) -> Result<()> {
+        self.gc(Gc::Stop).map(drop)
+    }
+
+    /// Starts the garbage collector again.
+    ///
+    /// # Errors
+    /// `Error::Closed`, `Error::Forked`.
+    pub fn gc_restart(&self) -> Result<()> {
+        self.gc(Gc::Restart).map(drop)
+    }
+
+    /// Does a step of garbage collection of about `kib` KiB; whether that ended a cycle.
+    ///
+    /// # Errors
+    /// As [`Runtime::gc_collect`].
+    pub fn gc_step(&self, kib: u16) -> Result<bool> {
+        self.gc(Gc::Step(kib.into())).map(|ended| ended != 0)
+    }
+
+    /// Whether the garbage collector is running, not stopped.
+    ///
+    /// # Errors
+    /// `Error::Closed`, `Error::Forked`.
+    pub fn gc_is_running(&self) -> Result<bool> {
+        self.shared().enter(|stack| Ok(stack.gc_is_running()))
+    }
+
+    /// Sets how long the collector waits between cycles, in percent of the memory in use after
+    /// a cycle (200 at the start); gives the former value.
+    ///
+    /// # Errors
+    /// `Error::Closed`, `Error::Forked`.
+    pub fn gc_set_pause(&self, percent: u16) -> Result<u16> {
+        self.gc(Gc::SetPause(percent.into()))
+            .map(|old| u16::try_from(old).unwrap_or(u16::MAX))
+    }
+
+    /// Sets how fast the collector works, in percent of the speed of allocation (200 at the start);
+    /// gives the former value.
+    ///
+    /// # Errors
+    /// `Error::Closed`, `Error::Forked`.
+    pub fn gc_set_step_multiplier(&self, percent: u16) -> Result<u16> {
+        self.gc(Gc::SetStepMul(percent.into()))
+            .map(|old| u16::try_from(old).unwrap_or(u16::MAX))
+    }
+
+    fn gc(&self, what: Gc) -> Result<std::ffi::c_int> {
+        self.shared().enter(|stack| stack.gc(what))
+    }
+}
