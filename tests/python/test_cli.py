@@ -202,7 +202,11 @@ class Session:
         return self.output.split("\n")[1:-1]
 
     def end(self, key=b"\x04"):
-        """Press a key (Ctrl-D); return the exit status."""
+        """Press a key (Ctrl-D) at the prompt; return the exit status.
+
+        Before the prompt the terminal is in line mode: it would take the key for itself and lose it.
+        """
+        self.wait_for_prompt()
         os.write(self.terminal, key)
         self.read_until(lambda output: False)
         return self.wait()
@@ -269,7 +273,7 @@ if importlib.util.find_spec("pty"):
         # Python's input() does not see a signal that comes right after a key.
         session.read_until(lambda output: "> " in output, again=b"\x03")
         os.write(session.terminal, b"1+2\n")
-        session.read_until(lambda output: "\n3\n" in output)
+        session.read_until(lambda output: "\n3\n> " in output)
         assert session.end() == 0
 
     if importlib.util.find_spec("readline"):
