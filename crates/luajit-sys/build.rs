@@ -94,7 +94,12 @@ fn set_flags(msvc: bool) {
 
 fn build_shim(include: &Path, private: &Path, msvc: bool) {
     let mut cc = cc::Build::new();
-    cc.files(["shim/shim.c", "shim/guards.c", "shim/internals.c"]);
+    cc.files([
+        "shim/shim.c",
+        "shim/guards.c",
+        "shim/finalizers.c",
+        "shim/internals.c",
+    ]);
     if cfg("ARCH") == "x86_64" && !msvc {
         cc.file("shim/cpuid.c");
     }

@@ -1,6 +1,9 @@
 """What happens to a runtime that is closed, or dropped, in the middle of things."""
 
 import gc
+import os
+import signal
+import sys
 import threading
 import time
 
@@ -262,3 +265,84 @@ def with_statement():
     kept = []
     assert error_of(use) is error
     assert isinstance(error_of(kept[0].eval, "1"), LuaError)
+
+
+ENDED = r"(ERROR in finalizer: [^\n]*\n?)+"
+
+ENDLESS_FINALIZERS = """
+    objects = {}
+    for i = 1, 1000 do
+        objects[i] = newproxy(true)
+        getmetatable(objects[i]).__gc = function() while true do pcall(error) end end
+    end
+"""
+
+
+def endless(**options):
+    lua = LuaRuntime(**options)
+    lua.execute(ENDLESS_FINALIZERS)
+    return lua
+
+
+@case("a timeout ends the finalizers that close() runs", new=True, stderr=ENDED)
+def finalizers_and_timeout():
+    lua = endless(timeout=0.2)
+    assert type(error_of(lua.close)) is lupa.LuaTimeoutError
+    check_closed(error_of(lua.eval, "1"))
+    lua.close()
+
+
+@case("interrupt() ends the finalizers that close() runs", new=True, stderr=ENDED)
+def finalizers_and_interrupt():
+    lua = endless()
+    threading.Timer(0.2, lua.interrupt).start()
+    assert type(error_of(lua.close)) is lupa.LuaInterruptedError
+    check_closed(error_of(lua.eval, "1"))
+
+
+@case("a SIGINT ends the finalizers that close() runs", new=True, stderr=ENDED)
+def finalizers_and_ctrl_c():
+    lua = endless()
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+    assert type(error_of(lua.close)) is KeyboardInterrupt
+    check_closed(error_of(lua.eval, "1"))
+
+
+@case("what ends the finalizers of a dropped runtime is printed", new=True, stderr=ENDED)
+def finalizers_of_dropped_runtimes():
+    printed = []
+    sys.unraisablehook = lambda report: printed.append((report.exc_type, report.object))
+    lua = endless(timeout=0.2)
+    del lua
+    lua = endless(timeout=0.2)
+    lua.globals().cycle = lua.globals()
+    lua.globals().runtime = lua
+    del lua
+    gc.collect()
+    lua = endless()
+    timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    try:
+        del lua
+    except KeyboardInterrupt:
+        # Python has seen it before lupa did.
+        printed.append((KeyboardInterrupt, LuaRuntime))
+    timer.join()
+    assert printed == [
+        (lupa.LuaTimeoutError, LuaRuntime),
+        (lupa.LuaTimeoutError, LuaRuntime),
+        (KeyboardInterrupt, LuaRuntime),
+    ], printed
+
+
+@case("max_memory holds for the finalizers that close() runs", new=True, stderr=ENDED)
+def finalizers_and_memory():
+    lua = LuaRuntime(max_memory=8 << 20, timeout=30)
+    lua.execute("""
+        object = newproxy(true)
+        getmetatable(object).__gc = function()
+            local all = {}
+            for i = 1, math.huge do all[i] = tostring(i) end
+        end
+    """)
+    lua.close()

@@ -11,6 +11,8 @@ from faults.registry import case
 # How long a stop may take before it counts as broken: far above what it takes, since machines are busy.
 SLACK = 5.0
 
+ENDED = r"(ERROR in finalizer: the host has stopped it\n?)*"
+
 ENDLESS = {
     "compiled loop": "while true do end",
     "interpreted loop": "jit.off() while true do end",
@@ -43,6 +45,8 @@ ENDLESS = {
     "iteration over Python": "for x in python.iter(forever()) do end",
     "sort by Python": "while true do table.sort({3, 2, 1}, function(a, b) return less(a, b) end) end",
     "finalizers": "while true do getmetatable(newproxy(true)).__gc = function() end collectgarbage() end",
+    "finalizer that loops": "getmetatable(newproxy(true)).__gc = function() while true do pcall(error) end end collectgarbage()",
+    "thousand finalizers that loop": "collectgarbage('stop') for i = 1, 1000 do getmetatable(newproxy(true)).__gc = function() while true do end end end collectgarbage()",
 }  # fmt: skip
 
 
@@ -82,7 +86,7 @@ class Watch:
         return f"{max(late, 0):.2f} s"
 
 
-@case("a timeout of the call stops it", new=True, each=ENDLESS)
+@case("a timeout of the call stops it", new=True, each=ENDLESS, stderr=ENDED)
 def timeout(code):
     lua = runtime()
     watch = Watch(0.1)
@@ -92,7 +96,7 @@ def timeout(code):
     return note
 
 
-@case("interrupt() from another thread stops it", new=True, rows=ENDLESS)
+@case("interrupt() from another thread stops it", new=True, rows=ENDLESS, stderr=ENDED)
 def interrupt(code):
     lua = runtime()
     started = threading.Event()
@@ -115,7 +119,7 @@ def interrupt(code):
     return outcome[1]
 
 
-@case("a SIGINT stops it with KeyboardInterrupt", new=True, rows=ENDLESS)
+@case("a SIGINT stops it with KeyboardInterrupt", new=True, rows=ENDLESS, stderr=ENDED)
 def ctrl_c(code):
     lua = runtime()
 
@@ -215,7 +219,7 @@ def nested():
     return note
 
 
-@case("eight threads are stopped at once, by timeouts and interrupts", new=True)
+@case("eight threads are stopped at once, by timeouts and interrupts", new=True, stderr=ENDED)
 def threads():
     lateness, wrong = [], []
 

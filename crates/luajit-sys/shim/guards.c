@@ -145,9 +145,10 @@ static int co_wrap(lua_State *L)
 
 /* -- Hooks ------------------------------------------------------------------------ */
 
-void lupa_let_hooks_in(lua_State *L)
+void lupa_let_hooks_in(lua_State *L, int everywhere)
 {
-  hook_leave(G(L));
+  if (everywhere || (G(L)->hookmask & HOOK_GC))
+    hook_leave(G(L));
 }
 
 void lupa_end_hook(lua_State *L)
@@ -163,6 +164,7 @@ void lupa_raise_in_hook(lua_State *L)
   hook_leave(G(L));
   if (G(L)->hookmask & HOOK_GC) {
     /* LuaJIT prints what ends a finalizer, if it is a string. */
+    lupa_skip_queued_finalizers(L);
     lua_pop(L, 1);
     lua_pushliteral(L, "the host has stopped it");
   }
@@ -190,6 +192,18 @@ static int load(lua_State *L)
     lua_replace(L, 1);
   }
   return original_load(L);
+}
+
+/* -- Collecting garbage ----------------------------------------------------------- */
+
+static lua_CFunction original_collectgarbage;
+
+/* Finalizers that collect nest, one in the other, each with hooks off.  The end of the innermost is that of all. */
+static int collectgarbage(lua_State *L)
+{
+  int results = original_collectgarbage(L);
+  lupa_poll(L);
+  return results;
 }
 
 /* -- Installation --------------------------------------------------------------- */
@@ -229,6 +243,7 @@ void lupa_install_guards(lua_State *L)
   lua_pushvalue(L, LUA_GLOBALSINDEX);
   original_load = replace(L, "load", load);
   replace(L, "loadstring", load);
+  original_collectgarbage = replace(L, "collectgarbage", collectgarbage);
   lua_pop(L, 1);
   check_global(L, "require");
   check_global(L, "module");

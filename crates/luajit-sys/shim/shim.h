@@ -60,9 +60,20 @@ int lupa_message_handler(lua_State *L);
 ** thread: an address, 0 while unknown.  Stacks grow downwards. */
 void lupa_set_stack_end(size_t address);
 
-/* Lets hooks run where LuaJIT keeps them off, until that ends: in finalizers and in functions that a hook
-** calls.  May be called in a signal handler on the thread that runs Lua code. */
-void lupa_let_hooks_in(lua_State *L);
+/* Lets hooks run where LuaJIT keeps them off, until that ends: in finalizers and, if `everywhere`, in functions that
+** a hook calls.  May be called in a signal handler on the thread that runs Lua code. */
+void lupa_let_hooks_in(lua_State *L, int everywhere);
+
+/* Where a finalizer is being ended: those of Lua code that are due after it, in this cycle of the collector, do not
+** run any more, since they would have to be ended one by one.  Needs no memory. */
+void lupa_skip_queued_finalizers(lua_State *L);
+
+/* For a state that is about to be closed: queues all that has a finalizer, and gives whether there is anything; calls
+** the finalizers of all that is queued and of all cdata, in protected mode, and gives a status; skips those of Lua
+** code, queued or of cdata. */
+int lupa_queue_finalizers(lua_State *L);
+int lupa_finalize(lua_State *L);
+void lupa_skip_finalizers(lua_State *L);
 
 /* To be called at the end of a hook: LuaJIT expects hooks to be off there still. */
 void lupa_end_hook(lua_State *L);

@@ -162,9 +162,16 @@ unsafe extern "C" {
     /// Puts the stack of the running state in order for the error that an allocator is about to cause by
     /// refusing. For allocators only, while Lua code runs; any state of the runtime will do.
     pub fn lupa_before_memory_error(L: *mut lua_State);
-    /// Lets hooks run in the finalizer or the hook's function that runs, where LuaJIT keeps them off. May be called
-    /// in a signal handler on the thread that runs Lua code.
-    pub fn lupa_let_hooks_in(L: *mut lua_State);
+    /// Lets hooks run in the finalizer or, if `everywhere` is not 0, the hook's function that runs, where LuaJIT keeps
+    /// them off. May be called in a signal handler on the thread that runs Lua code.
+    pub fn lupa_let_hooks_in(L: *mut lua_State, everywhere: c_int);
+    /// Queues all that has a finalizer, for a main state that is about to be closed; 0 if there is nothing.
+    pub fn lupa_queue_finalizers(L: *mut lua_State) -> c_int;
+    /// Calls the finalizers of all that is queued and of all cdata. Errors in them stay inside.
+    pub fn lupa_finalize(L: *mut lua_State) -> c_int;
+    /// Has no finalizer run any more that may run Lua code, of all that is queued and of all cdata. May be called in a
+    /// hook.
+    pub fn lupa_skip_finalizers(L: *mut lua_State);
     /// Gives the C function that serves an event, `0 <= event < LUPA_EVENTS`.
     pub fn lupa_trampoline(event: c_int) -> lua_CFunction;
 }

@@ -11,8 +11,9 @@ use std::time::Duration;
 /// Lua code that has to end is ended by an error that it cannot catch: `pcall` in a loop
 /// does not keep it alive, nor does an `xpcall` handler, which is not even run. Compiled loops and coroutines
 /// are reached like everything else, and the runtime stays usable. What cannot be interrupted comes to its end
-/// first: a single call of a C function such as a pattern match, a host function, a finalizer that runs while the
-/// runtime is closed. The host's check also waits for other finalizers and for functions set by `debug.sethook`.
+/// first: a single call of a C function such as a pattern match, and a host function. The host's check also waits for
+/// functions set by `debug.sethook`. Where a finalizer was ended, those of Lua code that the collector would have
+/// called after it do not run any more.
 ///
 /// On a runtime that uses nothing of this, it costs a few plain stores a call. A call that
 /// lasts longer than 0.1 s is noticed by a thread of this library, which sends SIGURG to the thread
@@ -120,7 +121,7 @@ impl InterruptHandle {
     /// `Error::Unavailable`.
     pub fn interrupt(&self) -> Result<bool> {
         match self.0.upgrade() {
-            Some(shared) if !shared.is_closed() => shared.interrupt().map(|()| true),
+            Some(shared) if shared.has_state() => shared.interrupt().map(|()| true),
             _ => Ok(false),
         }
     }

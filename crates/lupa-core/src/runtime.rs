@@ -395,11 +395,16 @@ impl Runtime {
             })
     }
 
-    /// Runs all finalizers and frees the state. Handles stay, and give `Error::Closed`.
+    /// Runs all finalizers and frees the state. Handles stay, and give `Error::Closed`. When the last owner of a
+    /// runtime that was not closed goes, this is done then.
+    ///
+    /// The time limit, interrupts and the memory limit hold for the finalizers as for a call. Once one of them was ended, no
+    /// more Lua code runs, the state is freed all the same, and the error says why it was ended.
     ///
     /// # Errors
     /// `Error::Busy` if called while this runtime runs Lua code further up on the
-    /// same thread; `Error::Forked`.
+    /// same thread; `Error::Forked`. `Error::Timeout`, `Error::Interrupted` or the error of the host's check when
+    /// the runtime is closed and finalizers did not come to their end.
     pub fn close(&self) -> Result<()> {
         self.0.close()
     }

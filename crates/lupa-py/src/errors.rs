@@ -78,8 +78,31 @@ pub(crate) enum Style {
 
 /// A core error as the exception that Python code sees.
 #[cold]
-pub(crate) fn to_exception(cx: &Context<'_, '_>, mut error: Error, style: Style) -> PyErr {
+pub(crate) fn to_exception(cx: &Context<'_, '_>, error: Error, style: Style) -> PyErr {
     let py = cx.py;
+    match error {
+        Error::Runtime(e) => classes(py)
+            .and_then(|classes| runtime_error(cx, classes, &e, style))
+            .unwrap_or_else(|error| error),
+        Error::Syntax { message } => {
+            let message = cx.settings.message(py, &message);
+            let prefix = if style == Style::Chunk {
+                "error loading code: "
+            } else {
+                ""
+            };
+            match classes(py) {
+                Ok(classes) => instance(py, &classes.syntax, &format!("{prefix}{message}")),
+                Err(error) => error,
+            }
+        }
+        other => exception(py, other),
+    }
+}
+
+/// As [`to_exception`], for errors that are not about Lua code, whose text may be in any encoding.
+#[cold]
+pub(crate) fn exception(py: Python<'_>, mut error: Error) -> PyErr {
     // Moved out if nobody else has it: what is not yet an exception object need not become one.
     if let Some(exception) = error.downcast_mut::<Exception>().and_then(|e| e.0.take()) {
         return exception;
@@ -92,16 +115,6 @@ pub(crate) fn to_exception(cx: &Context<'_, '_>, mut error: Error, style: Style)
         Err(error) => return error,
     };
     match error {
-        Error::Runtime(e) => runtime_error(cx, classes, &e, style).unwrap_or_else(|error| error),
-        Error::Syntax { message } => {
-            let message = cx.settings.message(py, &message);
-            let prefix = if style == Style::Chunk {
-                "error loading code: "
-            } else {
-                ""
-            };
-            instance(py, &classes.syntax, &format!("{prefix}{message}"))
-        }
         Error::Memory | Error::StackOverflow(_) => {
             instance(py, &classes.memory, &error.to_string())
         }

@@ -2,7 +2,7 @@
 
 use crate::codec::{Codec, ascii};
 use crate::convert::{PyArg, text, to_python};
-use crate::errors::{Style, external, lua_error, to_exception};
+use crate::errors::{Style, exception, external, lua_error, to_exception};
 use crate::gil::{BackReference, Held, RunningLua, WithoutGil};
 use crate::interruption;
 use crate::object::PythonFilter;
@@ -11,7 +11,7 @@ use crate::pylib;
 use crate::settings::{Context, Settings};
 use crate::table_from;
 use crate::wrappers::{collect, push_tuple};
-use lupa_core::{Around, Guard, Libs, Reference, Runtime};
+use lupa_core::{Around, Error, Guard, Libs, Reference, Runtime};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -52,6 +52,7 @@ impl LuaRuntime {
 impl Drop for LuaRuntime {
     fn drop(&mut self) {
         self.settings.owner.clear();
+        Python::attach(|py| self.close_unasked(py));
     }
 }
 
@@ -146,7 +147,7 @@ impl LuaRuntime {
         let limit = interruption::time_limit(timeout)?;
         let sandbox = sandbox.0;
 
-        let failed = |error: lupa_core::Error| lua_error(py, &error.to_string());
+        let failed = |error: Error| lua_error(py, &error.to_string());
         let mut builder = Runtime::builder().sandbox(sandbox);
         if let Some(libs) = libs {
             builder = builder.libs(libs);
@@ -390,6 +391,9 @@ impl LuaRuntime {
 
     /// Frees the Lua state with all that it holds. Using the runtime or a wrapper of one of
     /// its objects afterwards is a LuaError. LuaError if Lua code is running in it.
+    ///
+    /// Finalizers run under the time and memory limits. LuaTimeoutError, LuaInterruptedError or KeyboardInterrupt if they
+    /// had to be ended; the state is freed all the same.
     fn close(slf: &Bound<'_, Self>) -> PyResult<()> {
         close_runtime(slf)
     }
@@ -407,10 +411,9 @@ impl LuaRuntime {
         self.settings.traverse(&visit)
     }
 
-    fn __clear__(&self) {
-        // The runtime is garbage together with what it holds: closing it lets go of that. A
-        // runtime that runs Lua code is no garbage.
-        let _ = self.runtime.close();
+    fn __clear__(&self, py: Python<'_>) {
+        // The runtime is garbage together with what it holds: closing it lets go of that.
+        self.close_unasked(py);
         self.settings.set_overflow_handler(None);
     }
 }
@@ -424,6 +427,17 @@ fn close_runtime(slf: &Bound<'_, LuaRuntime>) -> PyResult<()> {
 }
 
 impl LuaRuntime {
+    /// Closes the runtime where nobody waits for an exception, which Python then prints.
+    fn close_unasked(&self, py: Python<'_>) {
+        match self.runtime.close() {
+            // In a fork's child another thread of the parent's may have been running Lua code: the state stays.
+            Ok(()) | Err(Error::Busy | Error::Forked) => {}
+            Err(error) => {
+                exception(py, error).write_unraisable(py, Some(&py.get_type::<Self>()));
+            }
+        }
+    }
+
     fn without_base(&self, bytes: usize, total: bool) -> usize {
         if total {
             bytes

@@ -251,6 +251,17 @@ impl Shared {
         if self.memory.wants_collection() {
             self.collect_to_limit(l)?;
         }
+        Ok(self.run_unchecked(l, run))
+    }
+
+    /// As [`Shared::run`], whatever is left of the native stack and of the memory.
+    #[inline]
+    pub(super) fn run_unchecked(
+        &self,
+        l: *mut sys::lua_State,
+        run: impl FnOnce() -> c_int,
+    ) -> c_int {
+        let record = self.lock.owner();
         let aside = self.stop.set_aside(l);
         let outer = record.enter(self);
         let depth = self.depth.get();
@@ -269,7 +280,7 @@ impl Shared {
         if aside {
             self.stop.resume(l);
         }
-        Ok(status)
+        status
     }
 
     /// Runs a full cycle of the collector.

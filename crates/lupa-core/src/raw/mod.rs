@@ -19,6 +19,7 @@ pub(crate) mod anchored;
 pub(crate) mod call;
 pub(crate) mod cdata;
 pub(crate) mod cell;
+pub(crate) mod closing;
 pub(crate) mod coroutine;
 pub(crate) mod dispatch;
 #[cfg(feature = "fault-injection")]

@@ -1,5 +1,6 @@
 //! A Lua state with its lock.
 
+use super::closing::Closing;
 use super::lock::{Held, Lock};
 use super::memory::Memory;
 use super::slots::{self, SlotKey, Slots};
@@ -23,9 +24,9 @@ const RESERVED: c_int = 16;
 pub(crate) struct Shared {
     pub(super) lock: Lock,
     /// The state that runs: the main one, or the coroutine a host function was
-    /// called from. Null once closed.
+    /// called from. Null once it is freed.
     pub(super) current: Cell<*mut sys::lua_State>,
-    /// The main state; null once closed. Atomic, since it may be read without the lock.
+    /// The main state; null once it is freed. Atomic, since it may be read without the lock.
     main: AtomicPtr<sys::lua_State>,
     /// The table of what handles hold; none once the state is being closed.
     anchors: Cell<Option<inline::Table>>,
@@ -44,6 +45,7 @@ pub(crate) struct Shared {
     /// Member tables of user types, by type.
     user_types: RefCell<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
     pub(super) kept: super::kept::Kept,
+    pub(super) closing: Closing,
 }
 
 /// See [`crate::Builder::attribute_filter`].
@@ -81,6 +83,7 @@ impl Shared {
             filter: OnceLock::new(),
             user_types: RefCell::new(HashMap::new()),
             kept: super::kept::Kept::default(),
+            closing: Closing::new(),
         });
         // SAFETY: the state is ours alone so far; the Arc keeps `shared` in place.
         unsafe {
@@ -143,13 +146,14 @@ impl Shared {
         self.lock.try_lock()
     }
 
-    /// The main state; null once closed.
-    pub(super) fn main(&self) -> *mut sys::lua_State {
-        self.main.load(Ordering::Relaxed)
+    /// Whether there is still something to run, if only finalizers.
+    pub(crate) fn has_state(&self) -> bool {
+        !self.main().is_null()
     }
 
-    pub(crate) fn is_closed(&self) -> bool {
-        self.main.load(Ordering::Relaxed).is_null()
+    /// The main state; null once it is freed.
+    pub(super) fn main(&self) -> *mut sys::lua_State {
+        self.main.load(Ordering::Relaxed)
     }
 
     /// Values that the host put beside this runtime.
@@ -232,10 +236,6 @@ impl Shared {
     /// Sets the limit in bytes, `usize::MAX` for none.
     pub(crate) fn set_memory_limit(&self, bytes: usize) -> Result<()> {
         self.enter(|_| {
-            if self.is_closed() {
-                // A finalizer asks while the state closes with LuaJIT's own allocator.
-                return Err(Error::Closed);
-            }
             // SAFETY: the state is live, its lock is held, and `close` uninstalls the
             // wrapper before this object goes away.
             // The main state is given, since the wrapper keeps it.
@@ -265,48 +265,19 @@ impl Shared {
         self.memory.limit()
     }
 
-    /// Closes the state: runs all finalizers and frees its memory.
-    pub(crate) fn close(&self) -> Result<()> {
-        let held = self.lock.lock()?;
-        if !held.is_outermost() {
-            return Err(Error::Busy);
-        }
-        self.close_now();
-        Ok(())
+    /// The state is being closed: nothing is kept any more, and nobody may enter.
+    pub(super) fn forget_anchors(&self) {
+        self.anchors.set(None);
     }
 
-    fn close_now(&self) {
-        let l = self.main.swap(std::ptr::null_mut(), Ordering::Relaxed);
-        if l.is_null() {
-            return;
-        }
-        // From here on `is_closed` holds: `dispatch` refuses everything but `__gc`,
-        // and `current` stays until the finalizers that lua_close runs are done.
-        self.memory.enforce(false);
-        self.memory.set_limit(usize::MAX);
-        // lua_close overwrites the slot that keeps them.
-        self.anchors.set(None);
-        // SAFETY: nobody else can use the state: the lock is held or this is the
-        // last owner. LuaJIT demands its own allocator for closing.
-        unsafe {
-            self.memory.uninstall(l);
-            sys::lupa_close(l);
-        }
+    /// The state was freed.
+    pub(super) fn forget_state(&self) {
+        self.main.store(std::ptr::null_mut(), Ordering::Relaxed);
         self.current.set(std::ptr::null_mut());
     }
 
     pub(super) fn message_handler_key() -> SlotKey {
         slots::HANDLER
-    }
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        // Only a thread that was lost in a fork can have the lock: it was running the
-        // state, which is beyond repair then and stays as it is.
-        if let Some(_held) = self.lock.try_lock() {
-            self.close_now();
-        }
     }
 }
 

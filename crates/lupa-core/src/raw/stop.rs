@@ -39,7 +39,7 @@ pub(crate) struct Stop {
     own_hook: AtomicPtr<()>,
     own_mask: AtomicI32,
     own_count: AtomicI32,
-    /// What the thread had answered when a signal last came that had to end its code.
+    /// What the thread had answered when a signal last came.
     signalled_at: AtomicU64,
 }
 
@@ -93,12 +93,12 @@ impl Stop {
         }
     }
 
-    fn arm(&self, l: *mut sys::lua_State) {
+    pub(super) fn arm(&self, l: *mut sys::lua_State) {
         // SAFETY: `l` is live, its lock is held, and the signal handler keeps off.
         self.change(|| unsafe { self.set_hook(l) });
     }
 
-    fn disarm(&self, l: *mut sys::lua_State) {
+    pub(super) fn disarm(&self, l: *mut sys::lua_State) {
         self.change(|| {
             // SAFETY: as in `arm`. The pointer is null or came from such a function.
             unsafe {
@@ -177,7 +177,7 @@ impl Interruption {
     }
 
     /// The error to end Lua code with, if it has to end.
-    fn due(&self, record: &Record) -> Option<Error> {
+    pub(super) fn due(&self, record: &Record) -> Option<Error> {
         if self.interrupted.load(Ordering::Acquire) {
             return Some(Error::Interrupted);
         }
@@ -296,13 +296,12 @@ impl Shared {
             unsafe {
                 self.stop.set_hook(l);
                 // Code with hooks on answers at once, so what has not since the last signal is a finalizer, a hook's
-                // function, or in C. The host's check has to wait for its end: without an error that
-                // ends it, it would go on with hooks on.
+                // function, or in C. In a hook's function the host's check has to wait: without an error that ends
+                // it, it would go on with hooks on, and call itself.
                 let answers = record.answers();
-                if (self.stop.is_pending() || self.interruption.is_due(record))
-                    && self.stop.signalled_at.swap(answers, Ordering::Relaxed) == answers
-                {
-                    sys::lupa_let_hooks_in(l);
+                if self.stop.signalled_at.swap(answers, Ordering::Relaxed) == answers {
+                    let must_end = self.stop.is_pending() || self.interruption.is_due(record);
+                    sys::lupa_let_hooks_in(l, must_end.into());
                 }
             }
         }
@@ -382,6 +381,13 @@ pub(super) unsafe extern "C" fn hook_entry(l: *mut sys::lua_State) -> c_int {
         return 0;
     };
     let stack = Stack::new(shared, l);
+    if shared.is_closed() {
+        if !shared.hook_while_closing(stack, record) {
+            return 0;
+        }
+        stack.push_nil();
+        return sys::LUPA_RAISE;
+    }
     let raised_at = shared.stop.raised_at.get();
     if raised_at != 0 && raised_at == shared.depth.get() {
         let pending = shared.stop.pending.borrow();
