@@ -94,6 +94,10 @@ pub enum Error {
     #[error("the Lua runtime is running")]
     Busy,
 
+    /// A host function was called while one that another [`Fiber`](crate::Fiber) called in the same runtime goes on.
+    #[error("Lua code of this runtime waits for a function in another fiber")]
+    OtherFiber,
+
     /// A value of one runtime was given to another.
     #[error("cannot mix objects from different Lua runtimes")]
     WrongRuntime,

@@ -13,6 +13,7 @@ mod convert;
 mod errors;
 mod from_table;
 mod gil;
+mod greenlets;
 mod interruption;
 mod object;
 mod options;

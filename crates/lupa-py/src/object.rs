@@ -4,6 +4,7 @@ use crate::capi::{self, compares_by_identity, has_attribute, is_builtin_buffer};
 use crate::convert::{PyArg, to_python};
 use crate::errors::{Style, external, raise_in_lua, to_exception};
 use crate::gil::{Owned, Traits, with_gil};
+use crate::greenlets;
 use crate::pylib::PyArguments;
 use crate::runtime::LuaRuntime;
 use crate::sandbox;
@@ -202,7 +203,7 @@ pub(crate) fn callback(
         let settings = Settings::of(&runtime).ok_or_else(gone)?;
         let owner = settings.owner.get(py).ok_or_else(gone)?;
         let cx = Context::new(py, &runtime, settings, Some(&owner));
-        let result = match f(&cx, call) {
+        let result = match greenlets::callback(py, || f(&cx, call)) {
             Ok(()) => Ok(()),
             Err(error) => {
                 let raised = raise_in_lua(&cx, call, error);

@@ -3,7 +3,8 @@
 use crate::codec::{Codec, ascii};
 use crate::convert::{PyArg, text, to_python};
 use crate::errors::{Style, exception, external, lua_error, to_exception};
-use crate::gil::{BackReference, Held, RunningLua, WithoutGil};
+use crate::gil::{BackReference, Held, RunningLua, WithoutGil, callbacks_go_on};
+use crate::greenlets;
 use crate::interruption;
 use crate::object::PythonFilter;
 use crate::options::{Code, EncodingArg, Truth, callable, handlers, libraries};
@@ -40,6 +41,9 @@ impl LuaRuntime {
     /// Takes the runtime's lock; releases the GIL if that means waiting.
     #[inline]
     pub(crate) fn lock(&self, py: Python<'_>) -> PyResult<Guard<'_>> {
+        if callbacks_go_on(py) {
+            greenlets::enter(py)?;
+        }
         if let Some(guard) = self.runtime.try_lock() {
             return Ok(guard);
         }

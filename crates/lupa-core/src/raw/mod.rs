@@ -24,6 +24,7 @@ pub(crate) mod coroutine;
 pub(crate) mod dispatch;
 #[cfg(feature = "fault-injection")]
 pub mod faults;
+pub(crate) mod fibers;
 pub(crate) mod function;
 pub(crate) mod jit;
 pub(crate) mod kept;

@@ -207,14 +207,30 @@ impl Record {
         let deadline = now().saturating_add(limit);
         let old = self.deadline.load(Ordering::Relaxed);
         if deadline < old {
-            // In one order with the watchdog's accesses to both: either it sees the deadline,
-            // or we see that it plans to look too late.
-            self.deadline.store(deadline, Ordering::SeqCst);
-            if deadline < NEXT_LOOK.load(Ordering::SeqCst) {
-                wake();
-            }
+            self.set_deadline(deadline);
         }
         old
+    }
+
+    fn set_deadline(&self, deadline: Time) {
+        // In one order with the watchdog's accesses to both: either it sees the deadline,
+        // or we see that it plans to look too late.
+        self.deadline.store(deadline, Ordering::SeqCst);
+        if deadline < NEXT_LOOK.load(Ordering::SeqCst) {
+            wake();
+        }
+    }
+
+    /// What changes from fiber to fiber.
+    pub(super) fn running_and_deadline(&self) -> (*mut Shared, Time) {
+        let deadline = self.deadline.load(Ordering::Relaxed);
+        (self.running.load(Ordering::Relaxed), deadline)
+    }
+
+    /// The thread runs another fiber from now on.
+    pub(super) fn switch(&self, running: *mut Shared, deadline: Time) {
+        self.running.store(running, Ordering::Relaxed);
+        self.set_deadline(deadline);
     }
 
     pub(super) fn restore_deadline(&self, old: Time) {
