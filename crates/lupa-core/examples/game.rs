@@ -1,5 +1,5 @@
 //! A game's loop: the entities are Rust values, lent to Lua scripts for a frame each; their behaviour is a coroutine of Lua
-//! code that yields when it is done with the frame.
+//! code that yields when it is done with the frame. Each script has globals of its own, and can be replaced while the game runs.
 //!
 //! `cargo run -p lupa-core --example game`
 
@@ -66,35 +66,53 @@ impl UserType for Entity {
     }
 }
 
-/// Makes the behaviours: each gets its entity and the others anew each frame, from the yield.
-const SCRIPT: &str = "
-    local behaviours = {}
+/// Walks up to the nearest other and strikes. It gets its entity and the others anew each frame, from the yield.
+const WOLF: &str = "
+    strikes = 0
 
-    -- Walks up to the nearest other and strikes.
-    function behaviours.wolf(me, others)
+    function act(me, others)
         while true do
             local prey = others[1]
             local way = prey.position - me.position
             if way:length() > 1 then
                 me:move(way * (1 / way:length()))
-            elseif prey:hurt(4) then
-                say(me.name .. ' got ' .. prey.name)
-                return
+            else
+                strikes = strikes + 1
+                if prey:hurt(4) then
+                    say(me.name .. ' got ' .. prey.name .. ' with ' .. strikes .. ' strikes')
+                    return
+                end
             end
             me, others = coroutine.yield()
         end
-    end
+    end";
 
-    -- Eats for two frames, then steps aside.
-    function behaviours.sheep(me, others)
+/// Eats and sees nothing.
+const SHEEP: &str = "
+    function act(me)
+        while true do me = coroutine.yield() end
+    end";
+
+/// Eats for two frames, then steps aside.
+const SHEEP_2: &str = "
+    function act(me, others)
         while me.health > 0 do
             for i = 1, 2 do me, others = coroutine.yield() end
             me:move(Vector.new(0, 0.5))
             me, others = coroutine.yield()
         end
-    end
+    end";
 
-    return function(name) return behaviours[name] end";
+/// Loads a script and starts its `act`. It finds what all share, and puts what it defines into a table of its own:
+/// neither another script nor an older version of it is in the way.
+fn behaviour(lua: &Runtime, name: &str, code: &str) -> Result<Coroutine> {
+    let environment = lua.create_table()?;
+    let shared = lua.create_table_from([("__index", lua.globals()?)])?;
+    environment.set_metatable(Some(&shared))?;
+    let chunk = lua.load(code).name(format!("@{name}.lua"));
+    chunk.environment(&environment).exec()?;
+    environment.get::<Function>("act")?.coroutine()
+}
 
 struct Actor {
     entity: Entity,
@@ -114,22 +132,28 @@ pub(crate) fn main() -> Result<()> {
         function_mut(move |line: String| drop(sender.send(line))),
     )?;
 
-    let behaviour: Function = lua.load(SCRIPT).name("=behaviours").eval()?;
-    let actor = |name, x, health| -> Result<Actor> {
+    let actor = |name, x, health, code| -> Result<Actor> {
         Ok(Actor {
             entity: Entity {
                 name,
                 position: Vector { x, y: 0.0 },
                 health,
             },
-            mind: behaviour.call::<Function>(name)?.coroutine()?,
+            mind: behaviour(&lua, name, code)?,
         })
     };
-    let mut actors = vec![actor("wolf", 0.0, 20)?, actor("sheep", 4.0, 10)?];
+    let mut actors = vec![
+        actor("wolf", 0.0, 20, WOLF)?,
+        actor("sheep", 4.0, 10, SHEEP)?,
+    ];
 
     let mut frames = 0;
     while frames < 100 && !actors[0].mind.status()?.has_ended() {
         frames += 1;
+        if frames == 3 {
+            // The script was edited. Its entity is as it was; its behaviour begins anew.
+            actors[1].mind = behaviour(&lua, "sheep", SHEEP_2)?;
+        }
         frame(&lua, &mut actors)?;
         // The collector works in the time that is left of a frame, not when it likes.
         lua.gc_step(10)?;
@@ -137,8 +161,10 @@ pub(crate) fn main() -> Result<()> {
 
     let said: Vec<String> = said.try_iter().collect();
     println!("after {frames} frames: {}", said.join(", "));
-    assert_eq!(said, ["wolf got sheep"]);
+    assert_eq!(said, ["wolf got sheep with 3 strikes"]);
+    assert!(!lua.globals()?.contains_key("act")?);
     assert_eq!(actors[1].entity.health, 0);
+    assert!(actors[1].entity.position.y > 0.0);
     assert!(frames > 5 && frames < 20);
     Ok(())
 }

@@ -47,12 +47,11 @@ impl Plugin {
     }
 
     fn on(&self, event: &str, text: &str) -> Result<Option<String>> {
-        self.api.get::<Function>("on")?.call((event, text))
+        self.api.call_function("on", (event, text))
     }
 
     fn save(&self) -> Option<String> {
-        let save: Function = self.api.get("save").ok()?;
-        save.call(()).ok()?
+        self.api.call_function("save", ()).ok()?
     }
 }
 
@@ -94,12 +93,11 @@ impl Host {
     }
 }
 
-/// The first line says what is wrong; a traceback may follow.
+/// What is wrong, without the traceback.
 fn message(error: &Error) -> String {
-    let text = error.to_string();
-    let line = text.lines().next().unwrap_or_default();
     // Without the folder, which is another one each time.
-    line.rsplit(['/', '\\']).next().unwrap_or_default().into()
+    let text = error.text();
+    text.rsplit(['/', '\\']).next().unwrap_or_default().into()
 }
 
 const COUNT: &str = "

@@ -5,15 +5,14 @@
 
 #![allow(clippy::print_stdout)]
 
-use lupa_core::{Error, ExternalResult, Function, Result, Runtime, Value, Variadic, is_incomplete};
+use lupa_core::{
+    Error, ExternalResult, FromLuaMulti, Result, Runtime, Value, Variadic, is_incomplete,
+};
 use std::io::{BufRead, Write};
 
 /// A value as text; tables within `depth` levels, as one may be inside itself.
-fn show(value: &Value, depth: usize) -> Result<String> {
+fn show(lua: &Runtime, value: &Value, depth: usize) -> Result<String> {
     Ok(match value {
-        Value::Nil => "nil".into(),
-        Value::Boolean(b) => b.to_string(),
-        Value::Number(n) => n.to_string(),
         Value::String(s) => format!("{:?}", s.to_string_lossy()?),
         Value::Table(t) if depth > 0 => {
             let mut parts = Vec::new();
@@ -21,28 +20,25 @@ fn show(value: &Value, depth: usize) -> Result<String> {
                 let (key, value) = pair?;
                 parts.push(format!(
                     "[{}] = {}",
-                    show(&key, 0)?,
-                    show(&value, depth - 1)?
+                    show(lua, &key, 0)?,
+                    show(lua, &value, depth - 1)?
                 ));
             }
             format!("{{{}}}", parts.join(", "))
         }
-        other => other.type_name().to_owned(),
+        other => String::from_utf8_lossy(&other.to_lua_string(lua)?).into_owned(),
     })
 }
 
-/// Compiles an expression or statements.
-fn compile(lua: &Runtime, code: &str) -> Result<Function> {
-    match lua.load(code).expression().name("=stdin").into_function() {
-        Err(Error::Syntax { .. }) => lua.load(code).name("=stdin").into_function(),
-        compiled => compiled,
-    }
+/// Runs an expression or statements.
+fn run<R: for<'s> FromLuaMulti<'s>>(lua: &Runtime, code: &str) -> Result<R> {
+    lua.load(code).expression_first().name("=stdin").eval()
 }
 
 fn command(lua: &Runtime, line: &str) -> Result<String> {
     match line.split_once(' ') {
         Some((":json", code)) => {
-            let value: Value = compile(lua, code)?.call(())?;
+            let value: Value = run(lua, code)?;
             serde_json::to_string(&value).external()
         }
         Some((":set", json)) => {
@@ -65,20 +61,12 @@ fn command(lua: &Runtime, line: &str) -> Result<String> {
 
 /// Runs code and shows what it gives.
 fn evaluate(lua: &Runtime, code: &str) -> Result<String> {
-    let values: Variadic<Value> = compile(lua, code)?.call(())?;
+    let values: Variadic<Value> = run(lua, code)?;
     let shown = values
         .iter()
-        .map(|value| show(value, 3))
+        .map(|value| show(lua, value, 3))
         .collect::<Result<Vec<_>>>()?;
     Ok(shown.join("\t"))
-}
-
-/// What went wrong, without the traceback.
-fn message(error: &Error) -> String {
-    match error {
-        Error::Runtime(error) => String::from_utf8_lossy(&error.message).into_owned(),
-        other => other.to_string(),
-    }
 }
 
 fn repl(lua: &Runtime, input: impl BufRead, mut out: impl Write) -> std::io::Result<()> {
@@ -98,7 +86,7 @@ fn repl(lua: &Runtime, input: impl BufRead, mut out: impl Write) -> std::io::Res
             }
             Ok(text) if text.is_empty() => {}
             Ok(text) => writeln!(out, "{text}")?,
-            Err(error) => writeln!(out, "! {}", message(&error))?,
+            Err(error) => writeln!(out, "! {}", error.text())?,
         }
         code.clear();
     }
@@ -109,7 +97,8 @@ const SESSION: &str = "\
 1 + 1
 x = 5
 for i = 1, 2 do
-x = x + i end
+x = x +
+i end
 x, 'text', nil, {1}
 error('oops', 0)
 while true do end

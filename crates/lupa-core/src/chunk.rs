@@ -3,10 +3,11 @@
 use crate::call::{Arguments, Around, Directly, Results};
 use crate::convert::{FromLuaMulti, IntoLuaMulti};
 use crate::error::{Error, Result};
-use crate::function::Function;
+use crate::function::{Function, set_environment};
 use crate::raw::{Stack, sys};
 use crate::runtime::Runtime;
 use crate::slot::Slot;
+use crate::table::Table;
 use std::borrow::Cow;
 use std::ffi::{CStr, CString};
 
@@ -32,6 +33,17 @@ impl ChunkMode {
     }
 }
 
+/// What the code is read as.
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    Statements,
+    Expression,
+    ExpressionFirst,
+}
+
+/// Put before the code it makes an expression of that.
+const RETURN: &[u8] = b"return ";
+
 /// Lua code that is about to be loaded.
 ///
 /// ```
@@ -44,20 +56,22 @@ impl ChunkMode {
 #[must_use = "a chunk does nothing until it is called, run or compiled"]
 pub struct Chunk<'a> {
     runtime: &'a Runtime,
-    prefix: &'static [u8],
+    form: Form,
     code: &'a [u8],
     name: Cow<'a, CStr>,
     mode: ChunkMode,
+    environment: Option<&'a Table>,
 }
 
 impl<'a> Chunk<'a> {
     pub(crate) fn new(runtime: &'a Runtime, code: &'a [u8]) -> Self {
         Chunk {
             runtime,
-            prefix: b"",
+            form: Form::Statements,
             code,
             name: Cow::Borrowed(c"chunk"),
             mode: ChunkMode::Any,
+            environment: None,
         }
     }
 
@@ -86,7 +100,68 @@ impl<'a> Chunk<'a> {
 
     /// Makes an expression of the code by putting `return` before it.
     pub fn expression(mut self) -> Self {
-        self.prefix = b"return ";
+        self.form = Form::Expression;
+        self
+    }
+
+    /// Takes the code as an expression if it is one, else as statements: what a prompt needs. If it is neither, but would be
+    /// an expression if it went on, the error is that, and [`is_incomplete`].
+    ///
+    /// ```
+    /// use lupa_core::{Result, Runtime, Variadic, Value, is_incomplete};
+    ///
+    /// let lua = Runtime::new()?;
+    /// // What was typed, or `None` if it needs another line.
+    /// let answer = |code: &str| -> Result<Option<String>> {
+    ///     let values: Variadic<Value> = match lua.load(code).name("=stdin").expression_first().eval() {
+    ///         Err(error) if is_incomplete(&error) => return Ok(None),
+    ///         values => values?,
+    ///     };
+    ///     let texts = values.iter().map(|value| value.to_lua_string(&lua));
+    ///     let texts = texts.collect::<Result<Vec<_>>>()?;
+    ///     Ok(Some(String::from_utf8_lossy(&texts.join(&b'\t')).into_owned()))
+    /// };
+    /// assert_eq!(answer("1 + 1, nil")?.as_deref(), Some("2\tnil"));
+    /// assert_eq!(answer("x = 5")?.as_deref(), Some(""));
+    /// assert_eq!(answer("x +")?, None);
+    /// assert_eq!(answer("if x then")?, None);
+    /// assert_eq!(answer("x = = 5").unwrap_err().to_string(), "stdin:1: unexpected symbol near '='");
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    pub fn expression_first(mut self) -> Self {
+        self.form = Form::ExpressionFirst;
+        self
+    }
+
+    /// Sets the table in which the code finds its globals and makes new ones, text and bytecode alike; without it, that is
+    /// the table of globals. All functions in the code have it, too.
+    ///
+    /// A new table for each plugin, or for each version of one, keeps them apart in one runtime; what they may share it can have
+    /// by a metatable with `__index`:
+    ///
+    /// ```
+    /// use lupa_core::{Result, Runtime, Table};
+    ///
+    /// let lua = Runtime::new()?;
+    /// let shared = lua.create_table()?;
+    /// shared.set("__index", lua.globals()?)?;
+    /// let load = |code: &str| -> Result<Table> {
+    ///     let environment = lua.create_table()?;
+    ///     environment.set_metatable(Some(&shared))?;
+    ///     lua.load(code).environment(&environment).exec()?;
+    ///     Ok(environment)
+    /// };
+    /// let one = load("name = 'one' function hello() return name:upper() end")?;
+    /// let two = load("name = 'two' function hello() return name:upper() end")?;
+    /// assert_eq!(one.call_function::<String>("hello", ())?, "ONE");
+    /// assert_eq!(two.call_function::<String>("hello", ())?, "TWO");
+    /// assert!(!lua.globals()?.contains_key("name")?);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
+    /// Code that is not trusted needs more than this: a [sandbox](crate::Builder::sandbox), or a runtime of its own.
+    pub fn environment(mut self, environment: &'a Table) -> Self {
+        self.environment = Some(environment);
         self
     }
 
@@ -99,9 +174,34 @@ impl<'a> Chunk<'a> {
             (true, _) => ChunkMode::Text,
             (false, mode) => mode,
         };
+        match self.form {
+            Form::Statements => self.compile(stack, b"", mode)?,
+            Form::Expression => self.compile(stack, RETURN, mode)?,
+            Form::ExpressionFirst => self.compile_either(stack, mode)?,
+        }
+        match self.environment {
+            Some(environment) => set_environment(stack, stack.top(), environment),
+            None => Ok(()),
+        }
+    }
+
+    fn compile_either(&self, stack: Stack<'_>, mode: ChunkMode) -> Result<()> {
+        let top = stack.top();
+        let expression = match self.compile(stack, RETURN, mode) {
+            Err(error @ Error::Syntax { .. }) => error,
+            compiled => return compiled,
+        };
+        stack.pop_to(top);
+        match self.compile(stack, b"", mode) {
+            Err(Error::Syntax { .. }) if is_incomplete(&expression) => Err(expression),
+            compiled => compiled,
+        }
+    }
+
+    fn compile(&self, stack: Stack<'_>, prefix: &'static [u8], mode: ChunkMode) -> Result<()> {
         let mut chunk = sys::LupaChunk {
-            piece: [self.prefix.as_ptr().cast(), self.code.as_ptr().cast()],
-            length: [self.prefix.len(), self.code.len()],
+            piece: [prefix.as_ptr().cast(), self.code.as_ptr().cast()],
+            length: [prefix.len(), self.code.len()],
             next: 0,
             name: self.name.as_ptr(),
             mode: mode.as_c_str().as_ptr(),
@@ -186,7 +286,7 @@ impl<'a> Chunk<'a> {
     }
 }
 
-/// Whether an error says that the code ends too early: a prompt then reads another line.
+/// Whether an error says that the code ends too early: a prompt then reads another line; see [`Chunk::expression_first`].
 pub fn is_incomplete(error: &Error) -> bool {
-    matches!(error, Error::Syntax { message } if message.ends_with(b"'<eof>'"))
+    matches!(error.root(), Error::Syntax { message } if message.ends_with(b"'<eof>'"))
 }

@@ -8,8 +8,10 @@ use crate::error::{Error, Result};
 use crate::function_info::FunctionInfo;
 use crate::handle::{Handle, no_table};
 use crate::multi::Variadic;
+use crate::raw::Stack;
 use crate::table::Table;
 use crate::value::Value;
+use std::ffi::c_int;
 
 /// A function, of Lua, of C or of the host.
 #[derive(Debug, Clone)]
@@ -171,12 +173,7 @@ impl Function {
                 let message = "the environment of a C function cannot be changed";
                 return Err(Error::message(message));
             }
-            environment.0.push(stack)?;
-            if stack.table(index + 1).is_none() {
-                return Err(no_table());
-            }
-            stack.set_environment(index);
-            Ok(())
+            set_environment(stack, index, environment)
         })
     }
 
@@ -203,4 +200,14 @@ impl Function {
         self.0
             .with(|stack, index| Ok(FunctionInfo::new(stack.describe_function(index))))
     }
+}
+
+/// Sets the environment of the Lua function at `index`, which is on top.
+pub(crate) fn set_environment(stack: Stack<'_>, index: c_int, environment: &Table) -> Result<()> {
+    environment.0.push(stack)?;
+    if stack.table(index + 1).is_none() {
+        return Err(no_table());
+    }
+    stack.set_environment(index);
+    Ok(())
 }

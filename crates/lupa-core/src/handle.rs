@@ -1,13 +1,14 @@
 //! Handles: Lua values that Rust holds.
 
-use crate::call::{Arguments, Around, Results};
-use crate::error::{Error, Result};
+use crate::call::{Arguments, Around, Directly, Results};
+use crate::error::{Error, Result, RuntimeError};
 use crate::raw::coroutine::CoroutineStatus;
-use crate::raw::stack::{Stack, TableSlot};
+use crate::raw::stack::{Kind, Stack, TableSlot};
 use crate::raw::{dispatch, slots::SlotKey, sys};
 use crate::runtime::Runtime;
 use crate::slot::{Pusher, Slot, misuse};
 use std::ffi::c_int;
+use std::sync::Arc;
 
 /// Keeps a Lua value alive: the runtime and a slot of its anchors, never a
 /// `lua_State`. May be dropped in any thread, at any time.
@@ -85,14 +86,7 @@ impl Handle {
         read: impl for<'s> FnOnce(Slot<'s>) -> Result<R>,
     ) -> Result<R> {
         self.with(|stack, index| {
-            key(Pusher::new(stack))?;
-            if stack.top() != index + 1 {
-                return Err(misuse());
-            }
-            match stack.table(index) {
-                Some(table) if !table.has_metatable() => table.raw_get(),
-                _ => around.around(|| stack.protected_index(index, index + 1))?,
-            }
+            index_with(stack, index, key, around)?;
             read(Slot::new(stack, stack.top()))
         })
     }
@@ -129,6 +123,34 @@ impl Handle {
             self.push(stack)?;
             push(&mut Arguments::new(stack))?;
             around.around(|| stack.call(call, sys::LUA_MULTRET))?;
+            read(Results::new(stack, call.first()))
+        })
+    }
+
+    /// Calls `value[name]`; if `as_method`, with the value as the first argument.
+    pub(crate) fn call_member<R>(
+        &self,
+        name: &str,
+        as_method: bool,
+        push: impl FnOnce(&mut Arguments<'_>) -> Result<()>,
+        read: impl for<'s> FnOnce(Results<'s>) -> Result<R>,
+    ) -> Result<R> {
+        self.with(|stack, index| {
+            index_with(stack, index, |to| to.bytes(name.as_bytes()), Directly)?;
+            let member = stack.top();
+            if stack.kind(member) == Kind::Nil {
+                return Err(no_member(name, as_method));
+            }
+            let call = stack.begin_call();
+            stack.push_copy(member);
+            if as_method {
+                stack.push_copy(index);
+            }
+            let mut arguments = Arguments::new(stack);
+            // Some of what every frame has to spare is in use.
+            arguments.reserve(4)?;
+            push(&mut arguments)?;
+            stack.call(call, sys::LUA_MULTRET)?;
             read(Results::new(stack, call.first()))
         })
     }
@@ -171,6 +193,36 @@ impl Handle {
     pub(crate) fn status(&self) -> Result<CoroutineStatus> {
         self.with(|stack, index| stack.coroutine_status(index))
     }
+}
+
+/// Pushes `value[key]` for the value at `index`, on top of the stack; metamethods run inside `around`.
+#[inline]
+fn index_with(
+    stack: Stack<'_>,
+    index: c_int,
+    key: impl FnOnce(Pusher<'_>) -> Result<()>,
+    around: impl Around,
+) -> Result<()> {
+    key(Pusher::new(stack))?;
+    if stack.top() != index + 1 {
+        return Err(misuse());
+    }
+    match stack.table(index) {
+        Some(table) if !table.has_metatable() => table.raw_get(),
+        _ => around.around(|| stack.protected_index(index, index + 1))?,
+    }
+    Ok(())
+}
+
+/// What Lua says of a function that is not there.
+#[cold]
+fn no_member(name: &str, is_method: bool) -> Error {
+    let what = if is_method { "method" } else { "field" };
+    Error::Runtime(Arc::new(RuntimeError {
+        message: format!("attempt to call {what} '{name}' (a nil value)").into_bytes(),
+        value: None,
+        traceback: Vec::new(),
+    }))
 }
 
 /// The table at `index`, once exactly `pushed` values are known to lie above it.

@@ -66,7 +66,7 @@ impl Runtime {
     /// A handle by which another thread, or a signal of the system that was turned into a message, can end the Lua code
     /// that runs here; it does not keep the runtime alive.
     pub fn interrupt_handle(&self) -> InterruptHandle {
-        InterruptHandle(self.downgrade())
+        InterruptHandle(self.downgrade().0)
     }
 
     /// Sets the host's own reason to end Lua code, once and for all. `check` is called about every 0.1 s while

@@ -51,7 +51,7 @@
 //! What does not: new variants and fields of what is `#[non_exhaustive]` ([`Error`], [`RuntimeError`], [`Value`], [`Operation`],
 //! [`Module`], the options and infos), new methods, new implementations of this crate's traits for types of the standard library, the
 //! texts of messages, what is `#[doc(hidden)]`, the feature `fault-injection`, and a new LuaJIT 2.1. The traits whose only
-//! methods are hidden ([`HostFn`], [`HostFnMut`], [`IntoResults`], [`Argument`]) are not meant to be implemented elsewhere.
+//! methods are hidden ([`HostFn`], [`HostFnMut`], [`IntoResults`], [`FieldValue`], [`Argument`]) are not meant to be implemented elsewhere.
 //!
 //! [tour]: https://github.com/lupa-lua/lupa/blob/main/docs/rust/tour.md
 //! [mlua]: https://github.com/lupa-lua/lupa/blob/main/docs/rust/coming-from-mlua.md
@@ -64,6 +64,7 @@ mod call;
 mod chunk;
 mod closure;
 mod collections;
+mod context;
 mod convert;
 mod coroutine;
 mod coroutine_values;
@@ -85,6 +86,7 @@ mod light_userdata;
 mod memory;
 mod multi;
 mod named;
+mod object;
 mod print;
 mod profiler;
 mod raw;
@@ -102,6 +104,7 @@ mod table;
 mod text;
 mod usertype;
 mod value;
+mod weak;
 
 pub use app_data::{AppDataMut, AppDataRef};
 #[doc(hidden)]
@@ -111,6 +114,7 @@ pub use call::{Arguments, Around, Directly, Results};
 pub use chunk::{Chunk, ChunkMode, is_incomplete};
 pub use closure::{HostFn, HostFnMut, IntoResults, NewFunction, function, function_mut, iterator};
 pub use collections::Sequence;
+pub use context::ErrorContext;
 pub use convert::{Bytes, FromLua, FromLuaMulti, IntoLua, IntoLuaMulti, Owned};
 pub use coroutine::Coroutine;
 pub use coroutine_values::Values;
@@ -143,8 +147,9 @@ pub use sequence::{Entries, Items};
 pub use slot::{Pusher, Slot, TableBuilder};
 pub use string::{LuaString, StringRef};
 pub use table::Table;
-pub use usertype::{MemberName, Members, UserType};
+pub use usertype::{FieldValue, MemberName, Members, UserType};
 pub use value::{Value, equal, less_than};
+pub use weak::WeakRuntime;
 
 /// The examples of the project's README, which run as tests.
 #[cfg(doctest)]

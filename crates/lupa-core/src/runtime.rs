@@ -2,7 +2,7 @@
 
 use crate::chunk::Chunk;
 use crate::collections::{Sequence, expected};
-use crate::convert::{FromLua, IntoLua};
+use crate::convert::{FromLua, IntoLua, Owned};
 use crate::error::Result;
 use crate::filter::{Access, AttributeFilter};
 use crate::function::Function;
@@ -14,10 +14,11 @@ use crate::slot::{Pusher, Slot, TableBuilder};
 use crate::string::LuaString;
 use crate::table::Table;
 use crate::usertype::{MemberName, UserType};
+use crate::weak::WeakRuntime;
 use std::any::Any;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 /// A Lua runtime: one LuaJIT state with its lock.
 ///
@@ -25,7 +26,7 @@ use std::sync::{Arc, Weak};
 /// the lock and waits for a thread that runs Lua code in it. The lock is re-entrant, so
 /// a host function may use the runtime it was called from. [`Runtime::lock`] holds it over several
 /// operations. The state is freed when the last clone and the last handle are gone, or by
-/// [`Runtime::close`].
+/// [`Runtime::close`]; [`WeakRuntime`] says more of this.
 ///
 /// ```
 /// let lua = lupa_core::Runtime::new()?;
@@ -172,9 +173,13 @@ impl Runtime {
         &self.0
     }
 
-    /// The state, without keeping it alive.
-    pub(crate) fn downgrade(&self) -> Weak<Shared> {
-        Arc::downgrade(&self.0)
+    pub(crate) fn from_shared(shared: Arc<Shared>) -> Runtime {
+        Runtime(shared)
+    }
+
+    /// A name for this runtime that does not keep it alive; see [`WeakRuntime`].
+    pub fn downgrade(&self) -> WeakRuntime {
+        WeakRuntime(Arc::downgrade(&self.0))
     }
 
     /// Whether both are the same runtime.
@@ -330,6 +335,27 @@ impl Runtime {
             push(Pusher::new(stack))?;
             T::from_lua(Slot::new(stack, stack.top()))
         })
+    }
+
+    /// A value as one of another type, as if it had passed through Lua: a [`Value`](crate::Value) as what it is, or anything
+    /// as a `Value`.
+    ///
+    /// ```
+    /// use lupa_core::{Runtime, Table, Value};
+    ///
+    /// let lua = Runtime::new()?;
+    /// let value: Value = lua.load("return { 2, 3 }").eval()?;
+    /// assert_eq!(lua.convert_to::<Vec<u8>>(&value)?, [2, 3]);
+    /// let table: Table = lua.convert_to(vec!["a", "b"])?;
+    /// assert_eq!(table.len()?, 2);
+    /// assert!(matches!(lua.convert_to(5)?, Value::Number(5.0)));
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Errors of the conversions, `Error::WrongRuntime`, `Error::Closed`, `Error::Forked`, `Error::Memory`.
+    pub fn convert_to<T: Owned>(&self, value: impl IntoLua) -> Result<T> {
+        self.convert(value, |slot| T::from_lua(slot))
     }
 
     /// Puts a value on the stack, and reads it back by `read`.

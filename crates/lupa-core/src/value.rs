@@ -1,9 +1,11 @@
 //! Lua values as Rust values.
 
+use crate::chunk::ChunkMode;
 use crate::convert::{FromLua, IntoLua};
 use crate::coroutine::Coroutine;
 use crate::error::Result;
 use crate::function::Function;
+use crate::handle::Handle;
 use crate::light_userdata::LightUserData;
 use crate::raw::{Kind, Stack};
 use crate::reference::{Reference, UserData};
@@ -14,6 +16,20 @@ use crate::table::Table;
 use std::ffi::c_int;
 
 /// Any Lua value.
+///
+/// ```
+/// use lupa_core::{Runtime, Value};
+///
+/// let lua = Runtime::new()?;
+/// match lua.load("return { 1, 2 }").eval()? {
+///     Value::Table(list) => assert_eq!(list.len()?, 2),
+///     other => panic!("a {} is no list", other.type_name()),
+/// }
+/// // Any other type from a value, and a value from any other type:
+/// let value: Value = lua.convert_to("text")?;
+/// assert_eq!(lua.convert_to::<String>(&value)?, "text");
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Value {
@@ -52,6 +68,92 @@ impl Value {
             Value::Coroutine(_) => "thread",
             Value::UserData(_) | Value::LightUserData(_) => "userdata",
             Value::Other(_) => "cdata",
+        }
+    }
+
+    /// Whether it is nil.
+    pub fn is_nil(&self) -> bool {
+        matches!(self, Value::Nil)
+    }
+
+    /// What Lua's `tostring` gives, `__tostring` honoured.
+    ///
+    /// ```
+    /// use lupa_core::{Runtime, Value};
+    ///
+    /// let lua = Runtime::new()?;
+    /// assert_eq!(Value::Number(1e15).to_lua_string(&lua)?, b"1e+15");
+    /// let money: Value = lua
+    ///     .load("return setmetatable({}, { __tostring = function() return '5 €' end })")
+    ///     .eval()?;
+    /// assert_eq!(money.to_lua_string(&lua)?, "5 €".as_bytes());
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Errors of the metamethod; `Error::WrongRuntime`, `Error::Closed`, `Error::Forked`, `Error::Memory`.
+    pub fn to_lua_string(&self, lua: &Runtime) -> Result<Vec<u8>> {
+        lua.shared().enter_at(|stack, top| {
+            self.push(stack)?;
+            stack.push_tostring(top + 1)?;
+            Ok(stack.bytes(stack.top()).unwrap_or_default().to_vec())
+        })
+    }
+
+    /// Lua's `a == b`: `__eq` is asked for two tables or two userdata, and the FFI library for its numbers.
+    ///
+    /// ```
+    /// use lupa_core::{Runtime, Value};
+    ///
+    /// let lua = Runtime::new()?;
+    /// let (a, b): (Value, Value) = lua.load("local t = {} return t, t").eval()?;
+    /// let (c, d): (Value, Value) = lua.load("return {}, 2LL").eval()?;
+    /// assert!(a.equals(&b)? && !a.equals(&c)?);
+    /// assert!(Value::Number(2.0).equals(&d)? && !Value::Number(2.0).same(&d)?);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Errors of the metamethod; `Error::WrongRuntime`, `Error::Closed`, `Error::Forked`.
+    pub fn equals(&self, other: &Value) -> Result<bool> {
+        match self.handle().or(other.handle()) {
+            Some(handle) => equal(handle.runtime(), self, other),
+            None => Ok(self.same_plain(other)),
+        }
+    }
+
+    /// Lua's `rawequal(a, b)`: whether both are the same value; metamethods are not asked.
+    ///
+    /// # Errors
+    /// `Error::Closed`, `Error::Forked`.
+    pub fn same(&self, other: &Value) -> Result<bool> {
+        match (self.handle(), other.handle()) {
+            (Some(a), Some(b)) => a.same(b),
+            (None, None) => Ok(self.same_plain(other)),
+            _ => Ok(false),
+        }
+    }
+
+    /// Whether two values without handles are the same.
+    fn same_plain(&self, other: &Value) -> bool {
+        match (self, other) {
+            (Value::Nil, Value::Nil) => true,
+            (Value::Boolean(a), Value::Boolean(b)) => a == b,
+            (Value::Number(a), Value::Number(b)) => a == b,
+            (Value::LightUserData(a), Value::LightUserData(b)) => a == b,
+            _ => false,
+        }
+    }
+
+    fn handle(&self) -> Option<&Handle> {
+        match self {
+            Value::String(LuaString(handle))
+            | Value::Table(Table(handle))
+            | Value::Function(Function(handle))
+            | Value::Coroutine(Coroutine(handle))
+            | Value::UserData(UserData(handle))
+            | Value::Other(Reference(handle)) => Some(handle),
+            _ => None,
         }
     }
 
@@ -97,11 +199,16 @@ impl Slot<'_> {
     }
 }
 
-/// Lua's `a == b`, metamethods honoured.
+/// Lua's `a == b`, metamethods honoured, in the runtime that is given; see [`Value::equals`].
 ///
 /// # Errors
 /// Errors of the metamethod, `Error::WrongRuntime`.
 pub fn equal(runtime: &Runtime, a: &Value, b: &Value) -> Result<bool> {
+    if let (Value::Other(_), _) | (_, Value::Other(_)) = (a, b) {
+        // LuaJIT's C API does not ask the FFI library.
+        let code = "local a, b = ... return a == b";
+        return runtime.load(code).mode(ChunkMode::Text).call((a, b));
+    }
     runtime.shared().enter(|stack| {
         a.push(stack)?;
         b.push(stack)?;

@@ -1,6 +1,6 @@
 //! Loading code: names, modes, bytecode, expressions; which libraries there are.
 
-use lupa_core::{ChunkMode, Error, Function, Libs, Result, Runtime, is_incomplete};
+use lupa_core::{ChunkMode, Error, Function, Libs, Result, Runtime, Value, is_incomplete};
 
 #[test]
 fn names_show_in_messages() -> Result<()> {
@@ -155,4 +155,98 @@ fn luajit_s_own_modules_can_be_required() -> Result<()> {
         .call::<()>(path);
     std::fs::remove_dir_all(&folder).unwrap();
     loaded
+}
+
+#[test]
+fn a_chunk_has_its_own_environment() -> Result<()> {
+    let lua = Runtime::new()?;
+    let code = "x = (x or 0) + 1 function later() x = x + 10 return x end return x";
+    let bytecode = lua.load(code).into_function()?.dump()?;
+    for code in [code.as_bytes(), &bytecode] {
+        let environment = lua.create_table_from([("x", 5)])?;
+        assert_eq!(lua.load(code).environment(&environment).eval::<i64>()?, 6);
+        assert_eq!(environment.get::<i64>("x")?, 6);
+        // Functions in the code have it, too.
+        assert_eq!(environment.call_function::<i64>("later", ())?, 16);
+        let function = lua.load(code).environment(&environment).into_function()?;
+        assert!(function.environment()?.unwrap().same(&environment)?);
+        assert_eq!(function.call::<i64>(())?, 17);
+    }
+    assert!(!lua.globals()?.contains_key("x")?);
+    // It goes with the other settings, in any order, and with arguments.
+    let environment = lua.create_table_from([("by", 2)])?;
+    let n: i64 = lua
+        .load("by * ...")
+        .environment(&environment)
+        .name("=code")
+        .expression()
+        .call(21)?;
+    assert_eq!(n, 42);
+    let error = lua
+        .load("return 1, print(2)")
+        .name("=code")
+        .environment(&environment)
+        .exec()
+        .unwrap_err();
+    assert_eq!(
+        error.text(),
+        "code:1: attempt to call global 'print' (a nil value)"
+    );
+    let other = Runtime::new()?.create_table()?;
+    assert!(matches!(
+        lua.load("x = 1").environment(&other).exec(),
+        Err(Error::WrongRuntime)
+    ));
+    Ok(())
+}
+
+#[test]
+fn an_expression_is_tried_first() -> Result<()> {
+    let lua = Runtime::new()?;
+    let eval = |code: &str| {
+        lua.load(code)
+            .name("=line")
+            .expression_first()
+            .eval::<Value>()
+    };
+    let number = |code: &str| match eval(code) {
+        Ok(Value::Number(n)) => n,
+        other => panic!("{code}: {other:?}"),
+    };
+    assert_eq!(number("1 + 1 -- two"), 2.0);
+    assert_eq!(number("return 3"), 3.0);
+    assert_eq!(number("local x = 4 return x"), 4.0);
+    assert!(eval("y = 5")?.is_nil() && eval("")?.is_nil() && eval("-- nothing")?.is_nil());
+    assert_eq!(number("y"), 5.0);
+    // A call is both, and is made once.
+    lua.load("calls = 0 function f() calls = calls + 1 return calls end")
+        .exec()?;
+    assert_eq!((number("f()"), number("calls")), (1.0, 1.0));
+    // What may go on as an expression, or as a statement, or as either.
+    for code in [
+        "1 +",
+        "y,",
+        "not",
+        "{ 1,",
+        "[[text",
+        "y = ",
+        "for i = 1, 2 do",
+        "f(",
+        "function g()",
+    ] {
+        assert!(is_incomplete(&eval(code).unwrap_err()), "{code}");
+    }
+    for (code, text) in [
+        ("x +* 1", "line:1: '=' expected near '+'"),
+        ("1 1", "line:1: unexpected symbol near '1'"),
+        ("end", "line:1: '<eof>' expected near 'end'"),
+        ("error('now', 0)", "now"),
+    ] {
+        let error = eval(code).unwrap_err();
+        assert_eq!(error.text(), text, "{code}");
+        assert!(!is_incomplete(&error), "{code}");
+    }
+    let bytecode = lua.load("return 7").into_function()?.dump()?;
+    assert_eq!(lua.load(&bytecode).expression_first().eval::<i64>()?, 7);
+    Ok(())
 }

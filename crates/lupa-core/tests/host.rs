@@ -205,7 +205,7 @@ fn user_types_have_methods_fields_and_operators() -> Result<()> {
          fails('has no field', function() c.count = 2 end)
          fails('has no field', function() c.add = 2 end)
          fails('has no field', function() c.unknown = 2 end)
-         fails('bad argument #3: cannot convert number to string', function() c.name = 2 end)
+         fails('Counter.name: cannot convert number to string', function() c.name = 2 end)
          fails('bad argument #1: cannot convert no value to Counter', c.add)
          fails('bad argument #1: cannot convert table to Counter', c.add, {})
          fails('in use', c.add, c, 1, function() c:add() end)

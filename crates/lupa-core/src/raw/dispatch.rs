@@ -133,7 +133,7 @@ pub(super) fn raise_error(stack: Stack<'_>, error: Error) -> c_int {
         },
         Error::Syntax { message } => stack.push_bytes(&message),
         error if is_host_error(&error) => stack.push_host(HostError(error)),
-        other => stack.push_bytes(other.to_string().as_bytes()),
+        other => stack.push_bytes(other.text().as_bytes()),
     };
     if let Err(error) = pushed {
         // This cannot fail for want of memory: the metatable is there, see `prepare`.
@@ -157,6 +157,10 @@ fn is_host_error(error: &Error) -> bool {
         | Error::Timeout
         | Error::Interrupted => true,
         Error::BadArgument { cause, .. } => is_host_error(cause),
+        // As a text it would lose its traceback and its value.
+        Error::Context { cause, .. } => {
+            is_host_error(cause) || matches!(cause.root(), Error::Runtime(_))
+        }
         _ => false,
     }
 }
@@ -199,7 +203,7 @@ impl HostObject for HostError {
     const OPERATIONS: &'static [Operation] = &[Operation::ToString];
 
     fn invoke(&self, _: Operation, call: &mut Call<'_>) -> crate::Result<()> {
-        call.push(self.0.to_string().as_str())
+        call.push(self.0.text())
     }
 }
 

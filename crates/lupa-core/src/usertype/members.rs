@@ -2,8 +2,7 @@
 
 use super::{UserObject, UserType};
 use crate::argument::bad;
-use crate::closure::{HostFn, IntoResults};
-use crate::convert::{IntoLua, Owned};
+use crate::closure::HostFn;
 use crate::error::Result;
 use crate::host::{Call, HostObject, Operation};
 use crate::raw::Stack;
@@ -158,62 +157,6 @@ impl<T: UserType> Members<T> {
     ) -> &mut Self {
         let function = Member::Function(MemberFunction::new(body));
         self.named.insert(name.into(), function);
-        self
-    }
-
-    /// Adds a field that can be read.
-    pub fn read_only<V, G>(&mut self, name: &str, get: G) -> &mut Self
-    where
-        V: IntoLua,
-        G: Fn(&T) -> V + Send + Sync + 'static,
-    {
-        let get: Action<T> = Box::new(move |value, call| call.push(get(value)));
-        self.named
-            .insert(name.into(), Member::Field { get, set: None });
-        self
-    }
-
-    /// Adds a field that can be read and set. The setter may give a `Result`: its error is raised where Lua code sets the field.
-    ///
-    /// ```
-    /// use lupa_core::{Error, Members, Runtime, UserType};
-    ///
-    /// struct Player { lives: u32 }
-    ///
-    /// impl UserType for Player {
-    ///     const NAME: &'static str = "Player";
-    ///     fn members(members: &mut Members<Self>) {
-    ///         members.field("lives", |this| this.lives, |this, lives| {
-    ///             if lives > 9 {
-    ///                 return Err(Error::message("no cat has that many"));
-    ///             }
-    ///             this.lives = lives;
-    ///             Ok(())
-    ///         });
-    ///     }
-    /// }
-    ///
-    /// let lua = Runtime::new()?;
-    /// lua.globals()?.set("player", Player { lives: 3 })?;
-    /// lua.load("player.lives = player.lives + 6").exec()?;
-    /// let error = lua.load("player.lives = player.lives + 1").exec().unwrap_err();
-    /// assert_eq!(error.to_string(), "no cat has that many");
-    /// # Ok::<(), Error>(())
-    /// ```
-    pub fn field<V, G, S, R>(&mut self, name: &str, get: G, set: S) -> &mut Self
-    where
-        V: IntoLua + Owned,
-        G: Fn(&T) -> V + Send + Sync + 'static,
-        S: Fn(&mut T, V) -> R + Send + Sync + 'static,
-        R: IntoResults,
-    {
-        let get: Action<T> = Box::new(move |value, call| call.push(get(value)));
-        let set: ActionMut<T> = Box::new(move |value, call| {
-            let new = call.get(2)?;
-            set(value, new).give(call)
-        });
-        let set = Some(set);
-        self.named.insert(name.into(), Member::Field { get, set });
         self
     }
 

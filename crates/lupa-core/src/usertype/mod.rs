@@ -1,9 +1,11 @@
 //! Rust types with methods and fields in Lua.
 
 mod access;
+mod field;
 mod members;
 mod object;
 
+pub use field::FieldValue;
 pub use members::Members;
 pub(crate) use object::{UserObject, push};
 

@@ -1,0 +1,67 @@
+//! What is said about an error on its way.
+
+use crate::error::{Error, Result};
+use std::fmt::Display;
+use std::sync::Arc;
+
+impl Error {
+    /// The same error with something said about it, which comes before its text: what was being done, to what.
+    ///
+    /// The error stays what it is for [`Error::downcast_ref`], [`Error::root`], [`Error::traceback`] and its `source`.
+    /// If a host function gives it, it passes through Lua code with all of that.
+    #[must_use]
+    pub fn context(self, context: impl Display) -> Error {
+        Error::Context {
+            context: context.to_string(),
+            cause: Arc::new(self),
+        }
+    }
+}
+
+/// Says something about the error in a `Result`, as `anyhow` does; see [`Error::context`].
+///
+/// It takes results with [`Error`], and with all errors that `?` makes one of; for others say
+/// [`external`](crate::ExternalResult::external) first.
+///
+/// ```
+/// use lupa_core::{Error, ErrorContext, Runtime};
+///
+/// fn width(lua: &Runtime, text: &str) -> lupa_core::Result<u32> {
+///     let lines = text.parse::<u32>().context("the number of lines")?;
+///     lua.load("return width / ...").call(lines).with_context(|| format!("with {lines} lines"))
+/// }
+///
+/// let lua = Runtime::new()?;
+/// let error = width(&lua, "x").unwrap_err();
+/// assert_eq!(error.to_string(), "the number of lines: invalid digit found in string");
+/// assert!(error.downcast_ref::<std::num::ParseIntError>().is_some());
+/// let error = width(&lua, "3").unwrap_err();
+/// assert!(error.text().starts_with("with 3 lines: "));
+/// assert!(matches!(error.root(), Error::Runtime(_)));
+/// # Ok::<(), Error>(())
+/// ```
+pub trait ErrorContext<T> {
+    /// The same result, with something said about an error.
+    ///
+    /// # Errors
+    /// What was one before, with the context.
+    fn context(self, context: impl Display) -> Result<T>;
+
+    /// As [`ErrorContext::context`], for a text that is made only if there is an error.
+    ///
+    /// # Errors
+    /// As [`ErrorContext::context`].
+    fn with_context<C: Display>(self, context: impl FnOnce() -> C) -> Result<T>;
+}
+
+impl<T, E: Into<Error>> ErrorContext<T> for Result<T, E> {
+    #[inline]
+    fn context(self, context: impl Display) -> Result<T> {
+        self.map_err(|error| error.into().context(context))
+    }
+
+    #[inline]
+    fn with_context<C: Display>(self, context: impl FnOnce() -> C) -> Result<T> {
+        self.map_err(|error| error.into().context(context()))
+    }
+}
