@@ -87,7 +87,7 @@ test-rust: $(VENV)/.group-test ## Run the Rust tests alone
 	$(ALLOCATIONS_TEST)
 
 # Without LuaJIT's assertions: after a failed allocation its account of memory is off by some bytes.
-ALLOCATIONS_TEST := cargo test --package lupa-core --features fault-injection --test allocations
+ALLOCATIONS_TEST := cargo test --package lupa-core --features fault-injection,async,serde --test allocations
 
 test-allocations: ## Let each allocation of each operation fail once (test-rust takes some of them)
 	ALLOCATIONS=all $(ALLOCATIONS_TEST)

@@ -5,12 +5,18 @@
 //! Short by default; `ALLOCATIONS=all` (`make test-allocations`) takes each n.
 
 use lupa_core::faults::{self, Plan};
+#[cfg(feature = "serde")]
+use lupa_core::serde::Serde;
 use lupa_core::{
-    Builder, Bytes, Call, Coroutine, CoroutineStatus, Cursor, Directly, Either, Error, Function,
-    HostObject, Members, Operation, Result, Runtime, Table, UserData, UserType, Value, Variadic,
-    function, iterator,
+    Builder, Bytes, Call, Coroutine, CoroutineStatus, Cursor, Directly, Either, Error,
+    ErrorContext, Function, HostObject, Members, Operation, Result, Runtime, Table, UserData,
+    UserType, Value, Variadic, function, iterator,
 };
+#[cfg(feature = "async")]
+use std::pin::Pin;
 use std::sync::Arc;
+#[cfg(feature = "async")]
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 const LIMIT: usize = 64 << 20;
@@ -65,8 +71,72 @@ impl UserType for User {
             .metamethod(Operation::Add, |a: &Self, b: &Self| {
                 User(Arc::clone(&a.0), a.1 + b.1)
             })
+            .field(
+                "broken",
+                |_| Err::<i64, _>(Error::message("it is broken")),
+                |_, _| Err::<(), _>(Error::message("it is broken")),
+            )
             .pairs(|this: &Self| iterator(0..this.1))
             .operator(Operation::ToString, |_, call| call.push("a user"));
+        #[cfg(feature = "async")]
+        members.async_method("later", |this: &Self, n: i64| {
+            let n = this.1 + n;
+            async move {
+                Later(false).await;
+                n
+            }
+        });
+    }
+}
+
+#[cfg(feature = "serde")]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+struct Order {
+    item: String,
+    count: u32,
+    note: Option<String>,
+    #[serde(default)]
+    sizes: Vec<f64>,
+    #[serde(default)]
+    by: std::collections::BTreeMap<String, (i64, bool)>,
+}
+
+#[cfg(feature = "serde")]
+fn order() -> Order {
+    Order {
+        item: "tea".into(),
+        count: 2,
+        note: None,
+        sizes: vec![0.5, 1e100],
+        by: [("a long enough key".to_owned(), (1 << 40, true))].into(),
+    }
+}
+
+/// A future that waits once.
+#[cfg(feature = "async")]
+struct Later(bool);
+
+#[cfg(feature = "async")]
+impl Future for Later {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        context.waker().wake_by_ref();
+        match std::mem::replace(&mut self.0, true) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    }
+}
+
+#[cfg(feature = "async")]
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let mut future = std::pin::pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+            return value;
+        }
     }
 }
 
@@ -551,6 +621,184 @@ const OPERATIONS: &[(&str, Also, Action)] = &[
         }
         Ok(())
     }),
+    ("methods of tables and objects", Nothing, |on| {
+        let table: Table =
+            on.eval("return {n = 'n', get = function(self, k) return self[k] .. 1 end}")?;
+        assert_eq!(table.call_method::<String>("get", "n")?, "n1");
+        assert!(table.call_function::<String>("get", (&table, "n"))? == "n1");
+        match table.call_method::<()>("none", ()) {
+            Err(Error::Runtime(error)) => assert!(error.message.ends_with(b"(a nil value)")),
+            other => return other,
+        }
+        let user = on.lua.create_userdata(on.user())?;
+        user.set("number", user.get::<i64>("number")? + 1)?;
+        let other: UserData = user.call_function("new", (&user, 3))?;
+        assert_eq!(user.call_method::<i64>("max", (1, 9))?, 9);
+        user.call_method("set", &other)
+    }),
+    ("environments", Nothing, |on| {
+        let environment = on.lua.create_table()?;
+        let code = "x = 'a' .. 1 function f() return x end";
+        on.lua.load(code).environment(&environment).exec()?;
+        assert_eq!(environment.call_function::<String>("f", ())?, "a1");
+        Ok(())
+    }),
+    ("a prompt", Nothing, |on| {
+        let line = |code: &str| on.lua.load(code).expression_first().eval::<Value>();
+        assert_eq!(line("'a' .. 1")?.to_lua_string(on.lua)?, b"a1");
+        assert!(line("local a = 'b' .. 1")?.is_nil());
+        match line("'a' ..") {
+            Err(error @ Error::Syntax { .. }) => assert!(lupa_core::is_incomplete(&error)),
+            other => return other.map(drop),
+        }
+        Ok(())
+    }),
+    ("values compared and converted", Nothing, |on| {
+        let code = "local m = {__eq = function(a, b) return #{a, b} == 2 end}
+             return {setmetatable({}, m), setmetatable({}, m), 1LL, 1LL}";
+        let values: Vec<Value> = on.eval(code)?;
+        assert!(values[0].equals(&values[1])? && values[2].equals(&values[3])?);
+        assert_eq!(on.lua.convert_to::<Vec<String>>(["a", "b"])?, ["a", "b"]);
+        Ok(())
+    }),
+    ("an error with a context", Nothing, |on| {
+        let fail = on.lua.function(|lua: &Runtime| -> Result<()> {
+            lua.load("error('boom' .. 1, 0)").exec().context("inside")
+        })?;
+        on.lua.globals()?.set("fail", fail)?;
+        match on.lua.load("local ok, e = pcall(fail) error(e)").exec() {
+            Err(error @ Error::Context { .. }) => match error.root() {
+                Error::Runtime(_) => assert_eq!(error.text(), "inside: boom1"),
+                root => return Err(root.clone()),
+            },
+            other => return other,
+        }
+        Ok(())
+    }),
+    ("a field that fails", Nothing, |on| {
+        let user = on.lua.create_userdata(on.user())?;
+        for result in [
+            user.get::<i64>("broken").map(drop),
+            user.set("broken", 1),
+            user.set("broken", "a text"),
+        ] {
+            match result {
+                // A text if it did not convert.
+                Err(Error::Context { .. } | Error::Runtime(_)) => {}
+                other => return other,
+            }
+        }
+        Ok(())
+    }),
+    #[cfg(feature = "serde")]
+    ("serde", Nothing, |on| {
+        let order = order();
+        let value = on.lua.serialize(&order)?;
+        assert_eq!(on.lua.deserialize::<Order>(&value)?, order);
+        let Serde(same): Serde<Order> = on
+            .lua
+            .load("local order = ... order.note = 'n' .. order.count return order")
+            .call(Serde(&order))?;
+        assert_eq!(same.note.as_deref(), Some("n2"));
+        let double = on.lua.function(|Serde(order): Serde<Order>| {
+            Serde(vec![(order.clone(), 'x'), (order, 'y')])
+        })?;
+        let list: Table = double.call(&value)?;
+        assert_eq!(list.len()?, 2);
+        assert!(serde_json::to_string(&list).is_ok_and(|json| json.contains("tea")));
+        Ok(())
+    }),
+    #[cfg(feature = "serde")]
+    ("serde of much data", Nothing, |on| {
+        let orders = vec![order(); 50];
+        let value = on.lua.serialize(&orders)?;
+        assert_eq!(on.lua.deserialize::<Vec<Order>>(value)?, orders);
+        let json: serde_json::Value =
+            serde_json::json!({ "a": [1, null, { "b": "c" }], "d": 1e300 });
+        assert_eq!(
+            on.lua
+                .deserialize::<serde_json::Value>(on.lua.serialize(&json)?)?,
+            json
+        );
+        Ok(())
+    }),
+    #[cfg(feature = "serde")]
+    ("data that does not fit", Nothing, |on| {
+        let data: Value = on.eval("return {{item = 'a', count = 1}, {item = 'b', count = -1}}")?;
+        match on.lua.deserialize::<Vec<Order>>(data) {
+            Err(Error::Data(error)) => assert_eq!(error.path(), "[2].count"),
+            other => return other.map(drop),
+        }
+        Ok(())
+    }),
+    #[cfg(feature = "async")]
+    ("futures", Message, |on| {
+        let object = on.object();
+        let later = on.lua.async_function(move |text: String| {
+            let share = Arc::clone(&object.0);
+            async move {
+                Later(false).await;
+                drop(share);
+                Ok((text.clone(), vec![text, "b".to_owned()]))
+            }
+        })?;
+        on.lua.globals()?.set("later", &later)?;
+        let code = "local a, list = later('x' .. 1)
+             local ok, b = pcall(later, a .. 2)
+             assert(ok, b)
+             return a, b, #list";
+        let (a, b, n): (String, String, i64) = block_on(on.lua.load(code).eval_async())?;
+        assert_eq!((a.as_str(), b.as_str(), n), ("x1", "x12", 2));
+        let user = on.lua.create_userdata(on.user())?;
+        let code: Function = on.eval("return function(u) return u:later(3) .. 'z' end")?;
+        assert_eq!(block_on(code.call_async::<_, String>(&user))?, "10z");
+        Ok(())
+    }),
+    #[cfg(feature = "async")]
+    ("futures of coroutines", Nothing, |on| {
+        let later = on.lua.async_function(|n: i64| async move {
+            Later(false).await;
+            n * 2
+        })?;
+        on.lua.globals()?.set("later", later)?;
+        let code: Function =
+            on.eval("return function(n) for i = 1, n do coroutine.yield('n' .. later(i)) end end")?;
+        let mut items = code.coroutine()?.into_stream::<_, String>(3);
+        let mut texts = Vec::new();
+        while let Some(text) = block_on(items.next()) {
+            texts.push(text?);
+        }
+        assert_eq!(texts, ["n2", "n4", "n6"]);
+        Ok(())
+    }),
+    #[cfg(feature = "async")]
+    ("futures that fail or are dropped", Nothing, |on| {
+        let object = on.object();
+        let later = on.lua.async_function(move |fail: bool| {
+            let share = Arc::clone(&object.0);
+            async move {
+                Later(false).await;
+                match fail {
+                    true => Err(Error::message("as told")),
+                    false => Ok(Arc::strong_count(&share)),
+                }
+            }
+        })?;
+        let call: Function = on.eval("return function(later, fail) return {later(fail)} end")?;
+        let mut dropped = Box::pin(call.call_async::<_, Table>((&later, false)));
+        let mut context = Context::from_waker(Waker::noop());
+        if let Poll::Ready(result) = dropped.as_mut().poll(&mut context) {
+            // It waits, unless it could not even start.
+            result?;
+            panic!("the future did not wait");
+        }
+        drop(dropped);
+        match block_on(call.call_async::<_, Table>((&later, true))) {
+            Err(Error::External(error)) => assert_eq!(error.to_string(), "as told"),
+            other => return other.map(drop),
+        }
+        Ok(())
+    }),
     ("functions", Nothing, |on| {
         let list: Function = on.eval("return function(...) return select('#', ...) end")?;
         let bound = list.bind(Variadic(vec!["x"; 60]))?;
@@ -709,7 +957,10 @@ fn builder() -> Builder {
 /// cannot be opened. Its own allocator frees them with the runtime, as one arena.
 fn lost_by_luajit(operation: &str) -> usize {
     match operation {
-        "64-bit integers" | "64-bit integers of the host" | "the FFI library" => 2,
+        "64-bit integers"
+        | "64-bit integers of the host"
+        | "the FFI library"
+        | "values compared and converted" => 2,
         _ => 0,
     }
 }
