@@ -32,7 +32,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport CONDA_PREFIX PYTHONHOME PYTHONPATH
 
 # The tests build everything, LuaJIT included, with its assertions on: the same features in all
-# of them and in the lints, so that LuaJIT is compiled once.  `make test ASSERTIONS=` leaves them out.
+# of them, so that LuaJIT is compiled once.  `make test ASSERTIONS=` leaves them out.
 ASSERTIONS ?= assertions
 RUST_TEST_FEATURES := --features lupa-core/async,lupa-core/serde $(if $(ASSERTIONS),--features lupa-core/assertions)
 EXT_TEST_FEATURES := $(if $(ASSERTIONS),--features assertions)
@@ -221,7 +221,7 @@ stress: $(VENV)/.group-test ## Run many threads at once and watch memory, for ST
 
 lint: $(VENV)/.group-lint ## Check formatting, lints, types and the stubs
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets $(RUST_TEST_FEATURES) -- -D warnings
+	cargo clippy --workspace --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --quiet $(RUST_TEST_FEATURES)
 	"$(BIN)/ruff" check .
 	"$(BIN)/ruff" format --check .

@@ -126,6 +126,64 @@ def declared_functions(tokens):
     }
 
 
+ITEM_WORDS = {
+    "pub",
+    "crate",
+    "use",
+    "mod",
+    "fn",
+    "const",
+    "type",
+    "struct",
+    "enum",
+    "trait",
+    "unsafe",
+}
+
+
+def hidden_names(tokens):
+    """What `#[doc(hidden)]` keeps from users: the names of such items and variants, and of the traits with such members.
+
+    Without its trait in scope nobody calls a method of it.
+    """
+    hidden, blocks, header = set(), [], None
+    tokens = code(tokens)
+    texts = [token.text for token in tokens]
+    for index, token in enumerate(tokens):
+        if token.text == "{":
+            blocks.append(header)
+            header = None
+        elif token.text == "}":
+            blocks.pop()
+        elif token.text == ";":
+            header = None
+        elif token.text == "trait":
+            header = texts[index + 1]
+        elif texts[index : index + 7] == ["#", "[", "doc", "(", "hidden", ")", "]"]:
+            trait = next((name for name in reversed(blocks) if name), None)
+            hidden.add(trait or item_name(tokens[index + 7 :]))
+    return hidden
+
+
+def item_name(tokens):
+    """The name of the item that begins here, attributes and what comes before the name left out."""
+    position = 0
+    while tokens[position].text == "#":
+        while tokens[position].text != "]":
+            position += 1
+        position += 1
+    imported = any(token.text == "use" for token in tokens[position : position + 4])
+    names = []
+    for token in tokens[position:]:
+        if token.kind == "ident" and token.text not in ITEM_WORDS:
+            names.append(token.text)
+            if not imported:
+                break
+        elif imported and token.text == ";":
+            break
+    return names[-1]
+
+
 def rust_files(*parts):
     root = CRATES.joinpath(*parts)
     files = sorted(
@@ -180,6 +238,16 @@ def test_lupa_py_never_names_luajit_sys():
     assert "luajit-sys" not in dependencies(
         (CRATES / "lupa-py" / "Cargo.toml").read_text(encoding="utf-8")
     )
+
+
+def test_lupa_py_uses_what_lupa_core_documents():
+    hidden = set()
+    for path in rust_files("lupa-core", "src"):
+        hidden |= hidden_names(tokenize(path.read_text(encoding="utf-8")))
+    # Of each kind: a module that is exported, a variant, a trait with hidden members.
+    assert {"via", "Raised", "HostFn"} <= hidden
+    names = "|".join(sorted(hidden))
+    assert violations(rust_files("lupa-py", "src"), lambda tokens: named(tokens, names)) == []
 
 
 @pytest.mark.parametrize("crate", ["luajit-sys", "lupa-core"])
@@ -362,6 +430,23 @@ def test_functions_are_found():
         'unsafe extern "C" { /// fn not_me\n pub fn lua_gettop(l: *mut X) -> c_int; } fn other() {}'
     )
     assert declared_functions(code(tokenize(source))) == {"lua_gettop", "other"}
+
+
+@pytest.mark.parametrize(
+    "source, expected",
+    [
+        ("#[doc(hidden)] pub mod via { pub struct Inner; }", {"via"}),
+        ("#[doc(hidden)]\n#[cfg(test)] pub use raw::faults;", {"faults"}),
+        ("pub enum Error { A { x: u8 }, #[doc(hidden)] Raised, B }", {"Raised"}),
+        ("pub trait HostFn<T> { #[doc(hidden)] fn invoke(&self) -> u8; }", {"HostFn"}),
+        ("trait A { fn f() { if true {} } #[doc(hidden)] type T; } struct B;", {"A"}),
+        ("trait A: B {} impl A for C { fn f() {} } #[doc(hidden)] pub const fn g() {}", {"g"}),
+        ("/// Not #[doc(hidden)]\npub struct Shown;", set()),
+        ('#[doc = "hidden"] pub struct Shown;', set()),
+    ],
+)
+def test_hidden_names_are_found(source, expected):
+    assert hidden_names(tokenize(source)) == expected
 
 
 @pytest.mark.parametrize(
