@@ -9,6 +9,45 @@ use std::hash::{BuildHasher, Hash};
 
 /// Types that can be read from a Lua value.
 ///
+/// | Lua | Rust |
+/// |---|---|
+/// | boolean | `bool` |
+/// | number | `f64`, `f32`, and all integers if it is one and in range |
+/// | 64-bit integer of the FFI library | integers |
+/// | string | `String`, `Box<str>`, `Cow<str>`, `char`; `&str`, `&[u8]` and [`Bytes`] without a copy; `PathBuf`, `OsString`, `CString` |
+/// | sequence | `Vec`, `[T; N]`, `Box<[T]>` |
+/// | table | `HashMap`, `BTreeMap`; of keys to `true`: `HashSet`, `BTreeSet` |
+/// | nil | `None` of an `Option` |
+/// | error, or anything that is raised | [`Error`] |
+/// | any | [`Value`](crate::Value), [`Slot`], and the handles, each for its kind: [`Table`](crate::Table), [`Function`](crate::Function), … |
+///
+/// Nothing else is converted: a string is no number, 1.5 no integer, nil no `bool`. For objects of Rust see
+/// [`UserType`](crate::UserType), for other types of your own the feature `serde`, or:
+///
+/// ```
+/// use lupa_core::{FromLua, IntoLua, Pusher, Result, Runtime, Slot};
+///
+/// #[derive(Debug, PartialEq)]
+/// struct Celsius(f64);
+///
+/// impl<'s> FromLua<'s> for Celsius {
+///     fn from_lua(slot: Slot<'s>) -> Result<Self> {
+///         f64::from_lua(slot).map(Celsius)
+///     }
+/// }
+///
+/// impl IntoLua for Celsius {
+///     fn into_lua(self, to: Pusher<'_>) -> Result<()> {
+///         self.0.into_lua(to)
+///     }
+/// }
+///
+/// let lua = Runtime::new()?;
+/// let warmer: Celsius = lua.load("return ... + 1").call(Celsius(20.0))?;
+/// assert_eq!(warmer, Celsius(21.0));
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
+///
 /// With a lifetime, so that a host function can take `&str` or `&[u8]` without a copy; see
 /// [`Owned`] for the types that borrow nothing.
 pub trait FromLua<'s>: Sized {
@@ -24,7 +63,8 @@ pub trait Owned: for<'s> FromLua<'s> {}
 
 impl<T: for<'s> FromLua<'s>> Owned for T {}
 
-/// Types that become a Lua value.
+/// Types that become a Lua value: those of the table at [`FromLua`], values of a [`UserType`](crate::UserType) as objects, and
+/// functions made by [`function`](crate::function()).
 pub trait IntoLua {
     /// Pushes exactly one value.
     ///

@@ -117,7 +117,6 @@ pub enum Error {
     Busy,
 
     /// A host function was called while one that another [`Fiber`](crate::Fiber) called in the same runtime goes on.
-    #[error("Lua code of this runtime waits for a function in another fiber")]
     OtherFiber,
 
     /// A value of one runtime was given to another.
@@ -201,6 +200,9 @@ impl Error {
             Error::ScopeEnded(what) => format!("the scope of {what} has ended").into(),
             Error::Closed => "the Lua runtime is closed".into(),
             Error::Busy => "the Lua runtime is running".into(),
+            Error::OtherFiber => {
+                "Lua code of this runtime waits for a function in another fiber".into()
+            }
             Error::WrongRuntime => "cannot mix objects from different Lua runtimes".into(),
             Error::Forked => {
                 "the Lua runtime was in use by another thread when the process forked".into()

@@ -280,3 +280,40 @@ fn a_failed_conversion_leaves_no_extra_results() -> Result<()> {
     assert_eq!((count, first.as_str()), (1, "only"));
     Ok(())
 }
+
+#[test]
+fn paths_and_c_strings() -> Result<()> {
+    use std::ffi::{CString, OsStr, OsString};
+    use std::path::{Path, PathBuf};
+    let lua = Runtime::new()?;
+    assert_eq!(lua.convert_to::<PathBuf>("a/b.lua")?, Path::new("a/b.lua"));
+    for path in [
+        lua.convert_to::<String>(Path::new("x/y"))?,
+        lua.convert_to(PathBuf::from("x/y"))?,
+        lua.convert_to(&PathBuf::from("x/y"))?,
+        lua.convert_to(OsStr::new("x/y"))?,
+        lua.convert_to(OsString::from("x/y"))?,
+        lua.convert_to(&OsString::from("x/y"))?,
+        lua.convert_to(c"x/y")?,
+        lua.convert_to(CString::from(c"x/y"))?,
+        lua.convert_to(&CString::from(c"x/y"))?,
+    ] {
+        assert_eq!(path, "x/y");
+    }
+    assert!(lua.convert_to::<PathBuf>(5).is_err());
+    #[cfg(unix)]
+    {
+        use std::os::unix::ffi::OsStrExt;
+        // Breaks if a name of a file must be UTF-8.
+        let name = OsStr::from_bytes(b"a\xff/b");
+        assert_eq!(lua.convert_to::<OsString>(name)?, name);
+        assert_eq!(lua.convert_to::<PathBuf>(Path::new(name))?, Path::new(name));
+    }
+    assert_eq!(lua.convert_to::<CString>("text")?.as_c_str(), c"text");
+    let error = lua.convert_to::<CString>("te\0xt").unwrap_err();
+    assert!(
+        error.text().contains("cannot convert string to C string"),
+        "{error}"
+    );
+    Ok(())
+}

@@ -234,3 +234,51 @@ fn fields_that_fail_say_which_they_are() -> Result<()> {
     // A failed setter leaves the value free to be used.
     lua.load("door.locked = false assert(door.open)").exec()
 }
+
+#[test]
+fn errors_are_values_that_lua_code_passes_on() -> Result<()> {
+    let lua = Runtime::new()?;
+    let same: Function = lua.load("return ...").into_function()?;
+    let handles = lua.handles()?;
+    // What each comes back as.
+    let external: Error = same.call(no_user().context("here"))?;
+    assert_eq!(external.text(), "here: no such user");
+    assert!(external.downcast_ref::<NoUser>().is_some());
+    let memory: Error = same.call(Error::Memory)?;
+    assert!(matches!(memory, Error::Memory));
+    let raised = lua.load("error({ code = 7 })").exec().unwrap_err();
+    let again: Error = same.call(raised)?;
+    let Error::Runtime(again) = again else {
+        panic!("{again}");
+    };
+    assert!(matches!(&again.value, Some(Value::Table(table)) if table.get::<i64>("code")? == 7));
+    assert!(again.message.starts_with(b"table: "));
+    drop(again);
+    let text: Error = same.call(Error::InUse("it"))?;
+    assert!(
+        matches!(&text, Error::Runtime(error) if error.value.is_none()),
+        "{text:?}"
+    );
+    assert_eq!(text.to_string(), "it is in use");
+    assert_eq!(lua.handles()?, handles);
+
+    // None, or a result of a function that gives nil and an error.
+    assert!(same.call::<Option<Error>>(())?.is_none());
+    assert!(same.call::<Error>(()).is_err());
+    let both = lua.function(|fail: bool| match fail {
+        true => (None, Some(no_user())),
+        false => (Some(5), None),
+    })?;
+    assert_eq!(both.call::<Result<i64>>(false)?.unwrap(), 5);
+    let error = both.call::<Result<i64>>(true)?.unwrap_err();
+    assert!(error.downcast_ref::<NoUser>().is_some());
+    // One that `tostring` fails for.
+    let odd: Function = lua
+        .load("return function() return setmetatable({}, { __tostring = function() error('odd', 0) end }) end")
+        .eval()?;
+    assert_eq!(odd.call::<Error>(()).unwrap_err().text(), "odd");
+    // Given to Lua code it is raised as what it is.
+    let error = lua.load("error(...)").call::<()>(no_user()).unwrap_err();
+    assert!(error.downcast_ref::<NoUser>().is_some());
+    Ok(())
+}

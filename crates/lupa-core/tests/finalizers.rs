@@ -241,3 +241,4 @@ fn a_thousand_cdata_do_not_take_their_turns() -> Result<()> {
     )
     .exec()?;
     Ok(())
+}

@@ -122,11 +122,18 @@ fn invoke(stack: Stack<'_>, header: *mut Header, event: c_int, arguments: c_int)
     }
 }
 
-/// Pushes the value that stands for an error in Lua.
+/// Pushes the value that stands for an error in Lua, to be raised.
 #[cold]
 pub(super) fn raise_error(stack: Stack<'_>, error: Error) -> c_int {
+    if !matches!(error, Error::Raised) {
+        push_error(stack, error);
+    }
+    sys::LUPA_RAISE
+}
+
+/// Pushes the value that stands for an error in Lua.
+pub(crate) fn push_error(stack: Stack<'_>, error: Error) {
     let pushed = match error {
-        Error::Raised => return sys::LUPA_RAISE,
         Error::Runtime(e) => match &e.value {
             Some(value) => value.push(stack),
             None => stack.push_bytes(&e.message),
@@ -139,7 +146,6 @@ pub(super) fn raise_error(stack: Stack<'_>, error: Error) -> c_int {
         // This cannot fail for want of memory: the metatable is there, see `prepare`.
         let _ = stack.push_host(HostError(error));
     }
-    sys::LUPA_RAISE
 }
 
 /// Makes what is needed to raise errors, so that they can be raised when memory is short.
@@ -207,7 +213,8 @@ impl HostObject for HostError {
     }
 }
 
-pub(super) fn external_error(stack: Stack<'_>, index: c_int) -> Option<Error> {
+/// The error of the host that a value stands for.
+pub(crate) fn external_error(stack: Stack<'_>, index: c_int) -> Option<Error> {
     stack.host_object::<HostError>(index).map(|e| e.0.clone())
 }
 
