@@ -82,7 +82,7 @@ async fn serve(stream: TcpStream, database: Database) -> std::io::Result<()> {
     while let Some(line) = lines.next_line().await? {
         let answer = match handle.call_async::<_, String>(line).await {
             Ok(answer) => answer,
-            Err(Error::Runtime(error)) => String::from_utf8_lossy(&error.message).into_owned(),
+            Err(Error::Runtime(error)) => error.message.to_string(),
             Err(error) => error.to_string(),
         };
         write.write_all(format!("{answer}\n").as_bytes()).await?;

@@ -102,7 +102,7 @@ pub(crate) fn embed() -> Result<String> {
         .exec()
         .unwrap_err();
     if let Error::Runtime(error) = &error {
-        say(String::from_utf8_lossy(&error.message).into_owned());
+        say(error.message.to_string());
     }
 
     // An error of Rust code, back behind Lua as what it was.

@@ -1,7 +1,7 @@
 //! What a typed host function can take: see [`Argument`].
 
 use crate::convert::{FromLua, IntoLua, Owned};
-use crate::error::{Error, Result};
+use crate::error::{ArgumentError, Error, Result};
 use crate::host::Call;
 use crate::multi::Variadic;
 use crate::runtime::Runtime;
@@ -155,10 +155,10 @@ pub mod via {
 /// The error of an argument with this index, from 0.
 #[cold]
 pub(crate) fn bad(index: usize, cause: Error) -> Error {
-    Error::BadArgument {
+    Error::BadArgument(std::sync::Arc::new(ArgumentError {
         position: index + 1,
-        cause: std::sync::Arc::new(cause),
-    }
+        cause,
+    }))
 }
 
 impl<T: Owned> Argument<via::Owning> for T {
@@ -282,7 +282,7 @@ impl<A: Argument<ViaA>, B: Argument<ViaB>, ViaA, ViaB> Argument<(ViaA, ViaB)> fo
 #[cold]
 fn neither(index: usize, first: Error, second: Error) -> Error {
     let cause = |error: &Error| match error {
-        Error::BadArgument { cause, .. } => Some(Error::clone(cause)),
+        Error::BadArgument(error) => Some(error.cause.clone()),
         _ => None,
     };
     match (cause(&first), cause(&second)) {

@@ -169,7 +169,9 @@ impl<'a> Chunk<'a> {
         let mode = match (stack.shared().refuses_bytecode(), self.mode) {
             (true, ChunkMode::Binary) => {
                 let message = b"attempt to load chunk with wrong mode".to_vec();
-                return Err(Error::Syntax { message });
+                return Err(Error::Syntax {
+                    message: message.into(),
+                });
             }
             (true, _) => ChunkMode::Text,
             (false, mode) => mode,

@@ -1,6 +1,6 @@
 //! What is said about an error on its way.
 
-use crate::error::{Error, Result};
+use crate::error::{ContextError, Error, Result};
 use std::fmt::Display;
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ impl Error {
     /// If a host function gives it, it passes through Lua code with all of that.
     #[must_use]
     pub fn context(self, context: impl Display) -> Error {
-        Error::Context {
+        Error::Context(Arc::new(ContextError {
             context: context.to_string(),
-            cause: Arc::new(self),
-        }
+            cause: self,
+        }))
     }
 }
 

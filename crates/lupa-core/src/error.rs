@@ -41,27 +41,32 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// assert!(matches!(error.root(), Error::Runtime(_)));
 /// # Ok::<(), Error>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// Lua code raised an error, by `error` or by an invalid operation.
+    #[error("{0}")]
     Runtime(Arc<RuntimeError>),
 
     /// A chunk could not be compiled, or is bytecode (or text) where the mode
     /// forbids it.
+    #[error("{message}")]
     Syntax {
         /// Lua's message: chunk name, line and what was wrong.
-        message: Vec<u8>,
+        message: Message,
     },
 
     /// The memory limit was reached while Lua code ran, or a value is too large for it.
+    #[error("not enough memory")]
     Memory,
 
     /// An error of the host program, raised by one of its functions or objects.
     /// [`Error::downcast_ref`] gives it back.
+    #[error(transparent)]
     External(Arc<dyn StdError + Send + Sync>),
 
     /// A value has the wrong type or is out of range.
+    #[error("cannot convert {from} to {to}{}", detail(.message))]
     Conversion {
         /// Type of the value at hand.
         from: &'static str,
@@ -72,77 +77,126 @@ pub enum Error {
     },
 
     /// An argument of a host function has the wrong type.
-    BadArgument {
-        /// Position, from 1.
-        position: usize,
-        /// What is wrong with it.
-        cause: Arc<Error>,
-    },
+    #[error(transparent)]
+    BadArgument(Arc<ArgumentError>),
 
     /// An error with what was said about it on its way; made by [`Error::context`].
-    Context {
-        /// What was said.
-        context: String,
-        /// The error as it was before.
-        cause: Arc<Error>,
-    },
+    #[error(transparent)]
+    Context(Arc<ContextError>),
 
     /// Data does not have the shape that a type of serde asks for, or cannot be a Lua value.
     #[cfg(feature = "serde")]
+    #[error("{0}")]
     Data(Arc<crate::serde::DataError>),
 
     /// A value is no valid table key: nil, or a number that is not a number.
+    #[error("table index is {0}")]
     InvalidKey(&'static str),
 
     /// More arguments, results or nested calls than Lua's stack can hold.
+    #[error("Lua stack overflow: no room for {0} more values")]
     StackOverflow(usize),
 
     /// Host and Lua called each other so deeply that the thread's stack is nearly used up.
+    #[error("stack overflow: too many nested calls between Lua and its host")]
     RecursionLimit,
 
     /// The coroutine has ended, or is running.
+    #[error("cannot resume {} coroutine", if .0.has_ended() { "dead" } else { "non-suspended" })]
     CoroutineUnresumable(CoroutineStatus),
 
     /// A function or object of the host is used while it is being changed, or changed while it is used: by
     /// Lua code that it calls, or by an argument that is the object itself.
+    #[error("{0} is in use")]
     InUse(&'static str),
 
     /// A function or object was lent by a [`Scope`](crate::Scope) that has ended.
+    #[error("the scope of {0} has ended")]
     ScopeEnded(&'static str),
 
     /// The runtime was closed.
+    #[error("the Lua runtime is closed")]
     Closed,
 
     /// The runtime is running Lua code, which forbids the operation.
+    #[error("the Lua runtime is running")]
     Busy,
 
     /// A host function was called while one that another [`Fiber`](crate::Fiber) called in the same runtime goes on.
+    #[error("Lua code of this runtime waits for a function in another fiber")]
     OtherFiber,
 
     /// A value of one runtime was given to another.
+    #[error("cannot mix objects from different Lua runtimes")]
     WrongRuntime,
 
     /// The process is a fork, and another thread was running Lua in this
     /// runtime when it forked.
+    #[error("the Lua runtime was in use by another thread when the process forked")]
     Forked,
 
     /// Lua code ran longer than its time limit; see [`Runtime::set_time_limit`](crate::Runtime::set_time_limit).
+    #[error("the time limit of the Lua code has passed")]
     Timeout,
 
     /// [`Runtime::interrupt`](crate::Runtime::interrupt) stopped the Lua code.
+    #[error("the Lua code was interrupted")]
     Interrupted,
 
     /// What was asked for does not exist on this platform.
+    #[error("not available on this platform: {0}")]
     Unavailable(&'static str),
 
     /// The error value lies on the Lua stack: made by [`Call::raise`](crate::Call::raise)
     /// and consumed by the function's caller, so it is never seen elsewhere.
     #[doc(hidden)]
+    #[error("an error value was raised")]
     Raised,
 }
 
-fn lossy(bytes: &[u8]) -> Cow<'_, str> {
-    String::from_utf8_lossy(bytes)
+/// A text of Lua's, in whatever encoding that has.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Message(Vec<u8>);
+
+impl From<Vec<u8>> for Message {
+    fn from(bytes: Vec<u8>) -> Self {
+        Message(bytes)
+    }
+}
+
+impl std::ops::Deref for Message {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Message {
+    /// The text, with U+FFFD in the place of what is no UTF-8.
+    pub fn to_str_lossy(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.0)
+    }
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_str_lossy())
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.to_str_lossy())
+    }
+}
+
+fn detail(message: &str) -> String {
+    if message.is_empty() {
+        String::new()
+    } else {
+        format!(": {message}")
+    }
 }
 
 impl Error {
@@ -171,53 +225,18 @@ impl Error {
     /// What went wrong, without the traceback that `Display` has below it.
     pub fn text(&self) -> Cow<'_, str> {
         match self {
-            Error::Runtime(error) => lossy(&error.message),
-            Error::Syntax { message } => lossy(message),
-            Error::Memory => "not enough memory".into(),
-            Error::External(error) => error.to_string().into(),
-            Error::Conversion { from, to, message } => {
-                let colon = if message.is_empty() { "" } else { ": " };
-                format!("cannot convert {from} to {to}{colon}{message}").into()
-            }
-            Error::BadArgument { position, cause } => {
-                format!("bad argument #{position}: {}", cause.text()).into()
-            }
-            Error::Context { context, cause } => format!("{context}: {}", cause.text()).into(),
-            #[cfg(feature = "serde")]
-            Error::Data(error) => error.to_string().into(),
-            Error::InvalidKey(key) => format!("table index is {key}").into(),
-            Error::StackOverflow(count) => {
-                format!("Lua stack overflow: no room for {count} more values").into()
-            }
-            Error::RecursionLimit => {
-                "stack overflow: too many nested calls between Lua and its host".into()
-            }
-            Error::CoroutineUnresumable(status) if status.has_ended() => {
-                "cannot resume dead coroutine".into()
-            }
-            Error::CoroutineUnresumable(_) => "cannot resume non-suspended coroutine".into(),
-            Error::InUse(what) => format!("{what} is in use").into(),
-            Error::ScopeEnded(what) => format!("the scope of {what} has ended").into(),
-            Error::Closed => "the Lua runtime is closed".into(),
-            Error::Busy => "the Lua runtime is running".into(),
-            Error::OtherFiber => {
-                "Lua code of this runtime waits for a function in another fiber".into()
-            }
-            Error::WrongRuntime => "cannot mix objects from different Lua runtimes".into(),
-            Error::Forked => {
-                "the Lua runtime was in use by another thread when the process forked".into()
-            }
-            Error::Timeout => "the time limit of the Lua code has passed".into(),
-            Error::Interrupted => "the Lua code was interrupted".into(),
-            Error::Unavailable(what) => format!("not available on this platform: {what}").into(),
-            Error::Raised => "an error value was raised".into(),
+            Error::Runtime(error) => error.message.to_str_lossy(),
+            Error::Syntax { message } => message.to_str_lossy(),
+            Error::BadArgument(error) => error.text().into(),
+            Error::Context(error) => error.text().into(),
+            other => other.to_string().into(),
         }
     }
 
     /// Lua's traceback at the point of the error, where there is one.
     pub fn traceback(&self) -> Option<Cow<'_, str>> {
         match self.root() {
-            Error::Runtime(e) if !e.traceback.is_empty() => Some(lossy(&e.traceback)),
+            Error::Runtime(e) if !e.traceback.is_empty() => Some(e.traceback.to_str_lossy()),
             _ => None,
         }
     }
@@ -225,7 +244,8 @@ impl Error {
     /// The error below all that was said about it: contexts, and the position of an argument.
     pub fn root(&self) -> &Error {
         match self {
-            Error::Context { cause, .. } | Error::BadArgument { cause, .. } => cause.root(),
+            Error::BadArgument(error) => error.cause.root(),
+            Error::Context(error) => error.cause.root(),
             other => other,
         }
     }
@@ -243,31 +263,67 @@ impl Error {
     pub fn downcast_mut<T: StdError + 'static>(&mut self) -> Option<&mut T> {
         match self {
             Error::External(error) => Arc::get_mut(error)?.downcast_mut(),
-            Error::Context { cause, .. } | Error::BadArgument { cause, .. } => {
-                Arc::get_mut(cause)?.downcast_mut()
-            }
+            Error::BadArgument(error) => Arc::get_mut(error)?.cause.downcast_mut(),
+            Error::Context(error) => Arc::get_mut(error)?.cause.downcast_mut(),
             _ => None,
         }
     }
 }
 
-impl fmt::Display for Error {
+/// An argument of a host function that has the wrong type.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ArgumentError {
+    /// Position, from 1.
+    pub position: usize,
+    /// What is wrong with it.
+    pub cause: Error,
+}
+
+impl ArgumentError {
+    fn text(&self) -> String {
+        format!("bad argument #{}: {}", self.position, self.cause.text())
+    }
+}
+
+/// An error with what was said about it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ContextError {
+    /// What was said.
+    pub context: String,
+    /// The error as it was before.
+    pub cause: Error,
+}
+
+impl ContextError {
+    fn text(&self) -> String {
+        format!("{}: {}", self.context, self.cause.text())
+    }
+}
+
+impl fmt::Display for ArgumentError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text())?;
-        match self.traceback() {
-            Some(traceback) => write!(f, "\n{traceback}"),
-            None => Ok(()),
-        }
+        write!(f, "bad argument #{}: {}", self.position, self.cause)
     }
 }
 
-impl StdError for Error {
-    /// What lies behind the host's own error, whose text is part of this one's.
+impl fmt::Display for ContextError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.context, self.cause)
+    }
+}
+
+// What lies behind the cause: its own text is part of these.
+impl StdError for ArgumentError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        match self.root() {
-            Error::External(error) => error.source(),
-            _ => None,
-        }
+        self.cause.source()
+    }
+}
+
+impl StdError for ContextError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.cause.source()
     }
 }
 
@@ -277,19 +333,19 @@ impl StdError for Error {
 pub struct RuntimeError {
     /// The message in Lua's bytes: the error value itself when it is a string,
     /// else what `tostring` makes of it.
-    pub message: Vec<u8>,
+    pub message: Message,
     /// The error value when it is not a string.
     pub value: Option<Value>,
     /// The traceback: `stack traceback:` and a line a level, innermost first.
     /// Empty where none could be made.
-    pub traceback: Vec<u8>,
+    pub traceback: Message,
 }
 
 impl fmt::Display for RuntimeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&lossy(&self.message))?;
+        write!(f, "{}", self.message)?;
         if !self.traceback.is_empty() {
-            write!(f, "\n{}", lossy(&self.traceback))?;
+            write!(f, "\n{}", self.traceback)?;
         }
         Ok(())
     }

@@ -66,9 +66,9 @@ impl<'s> FromLua<'s> for Error {
             }
         };
         Ok(Error::Runtime(Arc::new(RuntimeError {
-            message,
+            message: message.into(),
             value,
-            traceback: Vec::new(),
+            traceback: Vec::new().into(),
         })))
     }
 }

@@ -219,9 +219,11 @@ fn index_with(
 fn no_member(name: &str, is_method: bool) -> Error {
     let what = if is_method { "method" } else { "field" };
     Error::Runtime(Arc::new(RuntimeError {
-        message: format!("attempt to call {what} '{name}' (a nil value)").into_bytes(),
+        message: format!("attempt to call {what} '{name}' (a nil value)")
+            .into_bytes()
+            .into(),
         value: None,
-        traceback: Vec::new(),
+        traceback: Vec::new().into(),
     }))
 }
 

@@ -121,7 +121,7 @@ pub use convert::{Bytes, FromLua, FromLuaMulti, IntoLua, IntoLuaMulti, Owned};
 pub use coroutine::Coroutine;
 pub use coroutine_values::Values;
 pub use cursor::Cursor;
-pub use error::{Error, Result, RuntimeError};
+pub use error::{ArgumentError, ContextError, Error, Message, Result, RuntimeError};
 pub use external::ExternalResult;
 pub use fiber::Fiber;
 pub use filter::{Access, AttributeFilter};

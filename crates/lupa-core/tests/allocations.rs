@@ -502,7 +502,7 @@ const OPERATIONS: &[(&str, Also, Action)] = &[
             .lua
             .create_function(|call| Err(call.raise("a plain value")))?;
         match raise.call::<()>(()) {
-            Err(Error::Runtime(error)) => assert_eq!(error.message, b"a plain value"),
+            Err(Error::Runtime(error)) => assert_eq!(error.message[..], *b"a plain value"),
             other => return other,
         }
         Ok(())
@@ -667,7 +667,7 @@ const OPERATIONS: &[(&str, Also, Action)] = &[
         })?;
         on.lua.globals()?.set("fail", fail)?;
         match on.lua.load("local ok, e = pcall(fail) error(e)").exec() {
-            Err(error @ Error::Context { .. }) => match error.root() {
+            Err(error @ Error::Context(_)) => match error.root() {
                 Error::Runtime(_) => assert_eq!(error.text(), "inside: boom1"),
                 root => return Err(root.clone()),
             },
@@ -684,7 +684,7 @@ const OPERATIONS: &[(&str, Also, Action)] = &[
         ] {
             match result {
                 // A text if it did not convert.
-                Err(Error::Context { .. } | Error::Runtime(_)) => {}
+                Err(Error::Context(_) | Error::Runtime(_)) => {}
                 other => return other,
             }
         }
@@ -932,13 +932,9 @@ fn check(what: &str, also: Also, outcome: &Result<()>, failed: usize) {
         Err(_) if failed == 0 => panic!("{what}: {outcome:?}"),
         Err(Error::Memory) => {}
         Err(Error::Runtime(e))
-            if also == Message && lossy(&e.message).contains("not enough memory") => {}
+            if also == Message && e.message.to_str_lossy().contains("not enough memory") => {}
         Err(_) => panic!("{what}: {outcome:?}"),
     }
-}
-
-fn lossy(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }
 
 fn usable(lua: &Runtime) {

@@ -282,6 +282,8 @@ fn a_failed_conversion_leaves_no_extra_results() -> Result<()> {
 }
 
 #[test]
+// By reference, too.
+#[expect(clippy::needless_borrows_for_generic_args)]
 fn paths_and_c_strings() -> Result<()> {
     use std::ffi::{CString, OsStr, OsString};
     use std::path::{Path, PathBuf};

@@ -468,7 +468,7 @@ fn a_stop_is_kept_while_code_that_it_runs_into_is_stopped_too() {
             .call::<()>((&stop, &nested))
             .unwrap_err();
         match error {
-            Error::Runtime(error) => assert_eq!(error.message, b"first"),
+            Error::Runtime(error) => assert_eq!(error.message[..], *b"first"),
             other => panic!("{other:?}"),
         }
         is_unarmed(&lua);

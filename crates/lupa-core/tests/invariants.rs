@@ -229,7 +229,7 @@ fn errors_are_not_swapped() -> Result<()> {
         };
         if value == "'text'" {
             assert_eq!(
-                (error.message.as_slice(), error.value.is_none()),
+                (&error.message[..], error.value.is_none()),
                 (&b"text"[..], true)
             );
             continue;
@@ -257,7 +257,7 @@ fn uncatchable_errors_arrive() -> Result<()> {
         let Error::Runtime(error) = lua.load(code).exec().unwrap_err() else {
             panic!()
         };
-        assert_eq!(error.message, b"stop now", "{code}");
+        assert_eq!(error.message[..], *b"stop now", "{code}");
         assert!(!lua.load("return pcall(error)").eval::<bool>()?);
     }
     Ok(())

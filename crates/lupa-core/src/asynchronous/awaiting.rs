@@ -1,7 +1,8 @@
 //! An await: a future that Lua code waits for.
 
+use crate::argument::bad;
 use crate::convert::IntoLuaMulti;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::host::{Call, HostObject, Operation};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -107,8 +108,5 @@ pub(super) fn argument(call: &Call<'_>) -> Result<Await> {
     let object = slot.object::<Await>();
     object
         .map(|object| object.clone())
-        .ok_or_else(|| Error::BadArgument {
-            position: 1,
-            cause: Arc::new(slot.mismatch(Await::NAME)),
-        })
+        .ok_or_else(|| bad(0, slot.mismatch(Await::NAME)))
 }

@@ -110,9 +110,9 @@ impl<'s> Stack<'s> {
             None => (self.describe(index), Value::from_stack(self, index).ok()),
         };
         Error::Runtime(Arc::new(RuntimeError {
-            message,
+            message: message.into(),
             value,
-            traceback,
+            traceback: traceback.into(),
         }))
     }
 

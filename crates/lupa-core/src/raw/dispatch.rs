@@ -162,10 +162,10 @@ fn is_host_error(error: &Error) -> bool {
         | Error::RecursionLimit
         | Error::Timeout
         | Error::Interrupted => true,
-        Error::BadArgument { cause, .. } => is_host_error(cause),
+        Error::BadArgument(error) => is_host_error(&error.cause),
         // As a text it would lose its traceback and its value.
-        Error::Context { cause, .. } => {
-            is_host_error(cause) || matches!(cause.root(), Error::Runtime(_))
+        Error::Context(error) => {
+            is_host_error(&error.cause) || matches!(error.cause.root(), Error::Runtime(_))
         }
         _ => false,
     }

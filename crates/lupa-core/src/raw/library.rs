@@ -125,12 +125,14 @@ impl Stack<'_> {
                 unsafe { sys::lua_remove(self.l, base + 1) };
                 Ok(())
             }
-            sys::LUA_ERRSYNTAX => Err(Error::Syntax { message: message() }),
+            sys::LUA_ERRSYNTAX => Err(Error::Syntax {
+                message: message().into(),
+            }),
             sys::LUA_ERRMEM => Err(Error::Memory),
             _ => Err(Error::Runtime(Arc::new(RuntimeError {
-                message: message(),
+                message: message().into(),
                 value: None,
-                traceback: Vec::new(),
+                traceback: Vec::new().into(),
             }))),
         }
     }
