@@ -43,6 +43,9 @@ fn export_from_elf() {
     let text = format!("{{ global: {}; }};\n", API.join("; "));
     fs::write(&script, text).expect("OUT_DIR is writable");
     link_arg(&format!("-Wl,--version-script={}", script.display()));
+    // What is exported is for Lua modules. Our own calls of it need no way around by a table of addresses, in which
+    // the program's own Lua might stand, if it has one.
+    link_arg("-Wl,-Bsymbolic-functions");
 
     if let Some(directory) = llvm_linker() {
         link_arg(&format!("-B{}", directory.display()));
