@@ -8,6 +8,35 @@ use std::ffi::c_int;
 
 /// Puts something around the time in which Lua code runs: an embedder's own lock is
 /// released there and taken back.
+///
+/// ```
+/// use lupa_core::{Around, Runtime};
+/// use std::time::{Duration, Instant};
+///
+/// /// Measures how long Lua code runs, conversions apart.
+/// struct Stopwatch<'a>(&'a mut Duration);
+///
+/// impl Around for Stopwatch<'_> {
+///     fn around<R>(self, run: impl FnOnce() -> R) -> R {
+///         let start = Instant::now();
+///         let result = run();
+///         *self.0 += start.elapsed();
+///         result
+///     }
+/// }
+///
+/// let lua = Runtime::new()?;
+/// let work = lua.load("local n = 0 for i = 1, 1e5 do n = n + i end return n, ...").into_function()?;
+/// let mut time = Duration::ZERO;
+/// let sum = work.call_with(
+///     |arguments| arguments.push("an argument"),
+///     Stopwatch(&mut time),
+///     |results| Ok(results.get(0).number()),
+/// )?;
+/// assert_eq!(sum, Some(5_000_050_000.0));
+/// assert!(time > Duration::ZERO);
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 pub trait Around {
     /// Calls `run` and gives what it gives.
     fn around<R>(self, run: impl FnOnce() -> R) -> R;

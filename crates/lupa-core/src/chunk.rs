@@ -12,6 +12,18 @@ use std::borrow::Cow;
 use std::ffi::{CStr, CString};
 
 /// Which kinds of code a chunk may be.
+///
+/// ```
+/// use lupa_core::{ChunkMode, Error, Runtime};
+///
+/// let lua = Runtime::new()?;
+/// let bytecode = lua.load("return 5").into_function()?.dump()?;
+/// assert_eq!(lua.load(&bytecode).eval::<i64>()?, 5);
+/// // What comes from others should be text.
+/// let refused = lua.load(&bytecode).mode(ChunkMode::Text).exec();
+/// assert!(matches!(refused, Err(Error::Syntax { .. })));
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ChunkMode {
     /// Source text only.

@@ -94,6 +94,15 @@ pub trait IntoLuaMulti {
 }
 
 /// Bytes that become a Lua string; a `Vec<u8>` alone would become a table.
+///
+/// ```
+/// use lupa_core::{Bytes, Runtime};
+///
+/// let lua = Runtime::new()?;
+/// let length: usize = lua.load("return #...").call(Bytes(&[0, 255, 7]))?;
+/// assert_eq!(length, 3);
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bytes<'a>(pub &'a [u8]);
 

@@ -9,6 +9,25 @@ use crate::raw::coroutine::CoroutineStatus;
 use crate::slot::Pusher;
 
 /// A coroutine.
+///
+/// Rust is at one end of it and Lua code at the other; each waits while the other one runs.
+///
+/// ```
+/// use lupa_core::{Coroutine, CoroutineStatus, Function, Runtime};
+///
+/// let lua = Runtime::new()?;
+/// let sum: Function = lua
+///     .load("return function(n) while true do n = n + coroutine.yield(n) end end")
+///     .eval()?;
+/// let sum: Coroutine = sum.coroutine()?;
+/// assert_eq!(sum.status()?, CoroutineStatus::New);
+/// assert_eq!(sum.resume::<i64>(1)?, 1);
+/// assert_eq!(sum.resume::<i64>(5)?, 6);
+/// assert_eq!(sum.status()?, CoroutineStatus::Suspended);
+/// sum.close()?;
+/// assert!(sum.status()?.has_ended());
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Coroutine(pub(crate) Handle);
 

@@ -7,6 +7,27 @@ use crate::slot::Slot;
 
 /// Walks over a table step by step. Entries may be removed and changed meanwhile; if some are
 /// added, others may come twice or not at all.
+///
+/// [`Table::iter`](crate::Table::iter) and [`Table::for_each`](crate::Table::for_each) convert each entry; this lends it, and makes no handles.
+///
+/// ```
+/// use lupa_core::{Cursor, Runtime};
+///
+/// let lua = Runtime::new()?;
+/// let table = lua.load("return { 'tea', 'cake', n = 2 }").into_function()?;
+/// let table = table.call_with(|_| Ok(()), lupa_core::Directly, |results| results.get(0).to_reference())?;
+/// let mut bytes = 0;
+/// let mut cursor = Cursor::start();
+/// while cursor
+///     .advance(&table, |_, value| {
+///         bytes += value.bytes().map_or(0, <[u8]>::len);
+///         Ok(())
+///     })?
+///     .is_some()
+/// {}
+/// assert_eq!(bytes, 7);
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Cursor {
     position: u32,

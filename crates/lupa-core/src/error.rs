@@ -328,6 +328,17 @@ impl StdError for ContextError {
 }
 
 /// An error raised by Lua code.
+///
+/// ```
+/// use lupa_core::{Error, Runtime, Value};
+///
+/// let lua = Runtime::new()?;
+/// let Err(Error::Runtime(error)) = lua.load("error({ code = 404 })").exec() else { panic!() };
+/// let Some(Value::Table(value)) = &error.value else { panic!() };
+/// assert_eq!(value.get::<u32>("code")?, 404);
+/// assert!(error.message.starts_with(b"table: "));
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct RuntimeError {

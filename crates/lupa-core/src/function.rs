@@ -14,6 +14,18 @@ use crate::value::Value;
 use std::ffi::c_int;
 
 /// A function, of Lua, of C or of the host.
+///
+/// ```
+/// use lupa_core::{Function, Runtime};
+///
+/// let lua = Runtime::new()?;
+/// let divide: Function = lua.load("return function(a, b) return math.floor(a / b), a % b end").eval()?;
+/// let (quotient, rest): (i64, i64) = divide.call((7, 2))?;
+/// assert_eq!((quotient, rest), (3, 1));
+/// let error = divide.call::<i64>(("x", 2)).unwrap_err();
+/// assert!(error.text().contains("attempt to perform arithmetic"));
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Function(pub(crate) Handle);
 

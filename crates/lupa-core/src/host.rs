@@ -143,6 +143,23 @@ pub trait HostObject: Send + Sized + 'static {
 }
 
 /// A call of Lua code to the host: arguments, results, and the runtime.
+///
+/// Typed functions ([`Runtime::function`]) read and push for themselves, and take it as an argument, `&Call`, if they need it.
+///
+/// ```
+/// let lua = lupa_core::Runtime::new()?;
+/// // Any number of arguments, as many results.
+/// let reverse = lua.create_function(|call| {
+///     for index in (0..call.len()).rev() {
+///         let argument = call.arg(index);
+///         call.push(argument)?;
+///     }
+///     Ok(())
+/// })?;
+/// let all: (String, bool, i64) = reverse.call((1, true, "one"))?;
+/// assert_eq!(all, ("one".into(), true, 1));
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 pub struct Call<'s> {
     stack: Stack<'s>,
     runtime: ManuallyDrop<Runtime>,

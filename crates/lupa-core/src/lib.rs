@@ -23,13 +23,13 @@
 //! * Lua code reaches host values through [`UserType`] (methods, fields and operators by name) or
 //!   [`HostObject`] (one method for all operations, the layer below).
 //! * A Lua error arrives as [`Error`], a host error raised through Lua comes back as the error that it
-//!   was, and a panic passes through Lua and goes on behind it.
+//!   was, and a panic passes through Lua and goes on behind it. [`ErrorContext`] says what was being done.
 //! * Lua code that runs too long can be ended: by a time limit ([`Runtime::set_time_limit`]), from another
 //!   thread ([`Runtime::interrupt`]), or by the host's own check ([`Runtime::set_check`]).
 //! * Integers up to 2^53 are Lua numbers; beyond, they are `int64_t` and `uint64_t` of the FFI library where the runtime
 //!   has it. Nothing is rounded.
 //! * The runtime keeps what the host needs with it: Lua values by name ([`Runtime::set_named`]), Rust values by type
-//!   ([`Runtime::set_app_data`]). What a handle keeps alive includes the runtime.
+//!   ([`Runtime::set_app_data`]). What a handle keeps alive includes the runtime; [`WeakRuntime`] says how to avoid cycles.
 //! * [`Runtime::set_print`], [`Runtime::add_searcher`], [`Runtime::jit`] and [`Runtime::profile`] are the host's side of
 //!   Lua's `print`, `require` and `jit`.
 //! * With the feature `serde`, any type of serde becomes a Lua value and back: see the module `serde`. With the feature

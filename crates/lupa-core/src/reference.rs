@@ -19,6 +19,23 @@ use crate::value::Value;
 /// a value of the FFI library.
 ///
 /// The operations are those of Lua: what the value does not support is a Lua error.
+///
+/// A host that has wrappers of its own for Lua values, such as a binding for another language, keeps them by this. Each step can be
+/// watched: see [`Around`].
+///
+/// ```
+/// use lupa_core::{Directly, Reference, Runtime};
+///
+/// let lua = Runtime::new()?;
+/// let any: Reference = lua.load("return setmetatable({}, { __call = function(_, n) return n + 1 end })").eval()?;
+/// let next: f64 = any.call_with(
+///     |arguments| arguments.push(41),
+///     Directly,
+///     |results| Ok(results.get(0).number().unwrap_or_default()),
+/// )?;
+/// assert_eq!(next, 42.0);
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Reference(pub(crate) Handle);
 

@@ -37,6 +37,19 @@ use std::sync::Arc;
 pub struct Runtime(Arc<Shared>);
 
 /// What a [`Runtime`] is made with.
+///
+/// ```
+/// use lupa_core::{Error, Libs, Runtime};
+///
+/// let lua = Runtime::builder()
+///     .libs(Libs::BASE | Libs::STRING | Libs::TABLE)
+///     .memory_limit(4 << 20)
+///     .print(|line| Ok(eprintln!("lua: {}", String::from_utf8_lossy(line))))
+///     .build()?;
+/// assert!(lua.load("return os").eval::<Option<bool>>()?.is_none());
+/// assert!(matches!(lua.load("return ('x'):rep(1e7)").exec(), Err(Error::Memory)));
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[must_use = "a builder does nothing until `build`"]
 pub struct Builder {
     libs: Option<Libs>,

@@ -10,6 +10,21 @@ use crate::table::Table;
 use crate::value::Value;
 
 /// What a searcher found; see [`Runtime::add_searcher`].
+///
+/// ```
+/// use lupa_core::{Module, Runtime, SearchOrder};
+///
+/// let lua = Runtime::new()?;
+/// lua.add_searcher(SearchOrder::BeforeFiles, |lua, name| {
+///     Ok(match name {
+///         "list" => Some(Module::source("return { first = function(t) return t[1] end }", "@list.lua")),
+///         "version" => Some(Module::Value(lua.convert_to(3)?)),
+///         _ => None,
+///     })
+/// })?;
+/// assert_eq!(lua.load("return require('list').first({ require('version') })").eval::<i64>()?, 3);
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Module {

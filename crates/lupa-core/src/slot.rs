@@ -15,6 +15,21 @@ use std::ffi::c_int;
 /// One value on the Lua stack, to be read.
 ///
 /// A slot costs nothing: no handle is made and nothing is copied until asked for.
+///
+/// ```
+/// use lupa_core::{Kind, Runtime, Slot};
+///
+/// let lua = Runtime::new()?;
+/// let describe = lua.function(|value: Slot<'_>| match value.kind() {
+///     Kind::String => format!("{} bytes", value.bytes().unwrap_or_default().len()),
+///     Kind::Number => format!("the number {}", value.number().unwrap_or_default()),
+///     kind => format!("a {}", kind.name()),
+/// })?;
+/// assert_eq!(describe.call::<String>("text")?, "4 bytes");
+/// assert_eq!(describe.call::<String>(1.5)?, "the number 1.5");
+/// assert_eq!(describe.call::<String>(vec![1])?, "a table");
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct Slot<'s> {
     stack: Stack<'s>,
@@ -152,6 +167,26 @@ impl std::fmt::Debug for Slot<'_> {
 }
 
 /// A place on the Lua stack for one value. Each method pushes it and so uses the place up.
+///
+/// ```
+/// use lupa_core::{IntoLua, Pusher, Result, Runtime};
+///
+/// struct Point(f64, f64);
+///
+/// impl IntoLua for Point {
+///     fn into_lua(self, to: Pusher<'_>) -> Result<()> {
+///         to.new_table(0, 2, |point| {
+///             point.set("x", self.0)?;
+///             point.set("y", self.1)
+///         })
+///     }
+/// }
+///
+/// let lua = Runtime::new()?;
+/// let area: f64 = lua.load("local p = ... return p.x * p.y").call(Point(3.0, 4.0))?;
+/// assert_eq!(area, 12.0);
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 pub struct Pusher<'s> {
     stack: Stack<'s>,
 }
@@ -290,6 +325,21 @@ impl std::fmt::Debug for Pusher<'_> {
 }
 
 /// A new table on the stack, to be filled.
+///
+/// No handle is made, and no metamethod is asked. See [`Runtime::create_table_with`](crate::Runtime::create_table_with) and
+/// [`Pusher::new_table`].
+///
+/// ```
+/// let lua = lupa_core::Runtime::new()?;
+/// let squares = lua.create_table_with(3, 1, |table| {
+///     for n in 1..=3 {
+///         table.set_index(n, n * n)?;
+///     }
+///     table.set("name", "squares")
+/// })?;
+/// assert_eq!((squares.len()?, squares.get::<i64>(3)?), (3, 9));
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 pub struct TableBuilder<'s> {
     stack: Stack<'s>,
     table: TableSlot<'s>,

@@ -12,7 +12,7 @@ use std::sync::Weak;
 /// * a handle: a [`Table`](crate::Table), [`Function`](crate::Function), [`Coroutine`](crate::Coroutine),
 ///   [`LuaString`](crate::LuaString), [`UserData`](crate::UserData) or [`Reference`](crate::Reference), also inside a
 ///   [`Value`](crate::Value) or the value of an [`Error`](crate::Error);
-/// * a future or stream of Lua code.
+/// * a future or stream of Lua code; a [`Profiler`](crate::Profiler).
 ///
 /// So what the runtime owns must own none of these, or the two keep each other alive for ever: not a closure or an object that was
 /// given to Lua, nor [application data](Runtime::set_app_data), nor an extension. A host function needs no name of
