@@ -2,6 +2,7 @@
 ** from being stopped. They sit inside the functions: what Lua code calls, sees in a traceback
 ** or finds by the debug library are the functions themselves, so there is no way around. */
 
+#include <string.h>
 #include "shim.h"
 #include "lauxlib.h"
 #include "lualib.h"
@@ -228,6 +229,63 @@ static void check_global(lua_State *L, const char *name)
   if (lua_iscfunction(L, -1))
     set_code(L, funcV(L->top - 1), funcV(L->top - 1)->c.f);
   lua_pop(L, 1);
+}
+
+/* -- The debug library ------------------------------------------------------------ */
+
+/* C functions, LuaJIT's own and ours, trust their stack slots and upvalues: by debug.setlocal() and debug.setupvalue()
+** Lua code could make them take one type for another. */
+
+static lua_CFunction original_setlocal, original_setupvalue, original_sethook;
+
+/* debug.setlocal([thread,] level, local, value) */
+static int db_setlocal(lua_State *L)
+{
+  lua_Debug ar;
+  lua_State *of = lua_tothread(L, 1);
+  int arg = of ? 1 : 0;
+  if (of == NULL)
+    of = L;
+  /* The original finds the words for what is wrong. */
+  if (lua_isnumber(L, arg + 1) && lua_getstack(of, (int)lua_tointeger(L, arg + 1), &ar)) {
+    const char *name;
+    lua_getinfo(of, "S", &ar);
+    luaL_argcheck(L, ar.what[0] != 'C', arg + 1, "cannot change a C function's values");
+    luaL_checkany(L, arg + 3);
+    /* Nothing may raise on the other stack: errors belong to L. */
+    if (!lua_checkstack(of, 1))
+      return luaL_error(L, "stack overflow");
+    name = lua_getlocal(of, &ar, (int)luaL_checkinteger(L, arg + 2));
+    if (name != NULL) {
+      lua_pop(of, 1);
+      /* Loops trust the types of their hidden variables, calls those of the slots in use. */
+      luaL_argcheck(L, strncmp(name, "(for", 4) != 0 && strcmp(name, "(*temporary)") != 0,
+                    arg + 2, "cannot change a hidden value");
+    }
+  }
+  return original_setlocal(L);
+}
+
+/* debug.setupvalue(f, n, value) */
+static int db_setupvalue(lua_State *L)
+{
+  luaL_argcheck(L, !lua_iscfunction(L, 1), 1, "cannot change a C function's values");
+  return original_setupvalue(L);
+}
+
+/* debug.sethook([thread,] hook, mask [, count]): it would take the host's hook away. */
+static int db_sethook(lua_State *L)
+{
+  int results = original_sethook(L);
+  lupa_hook_was_set(L);
+  return results;
+}
+
+void lupa_guard_debug(lua_State *L)
+{
+  original_setlocal = replace(L, "setlocal", db_setlocal);
+  original_setupvalue = replace(L, "setupvalue", db_setupvalue);
+  original_sethook = replace(L, "sethook", db_sethook);
 }
 
 void lupa_install_guards(lua_State *L)

@@ -15,11 +15,14 @@
 static lupa_Dispatch dispatch;
 static lupa_HookEntry hook_entry;
 static lupa_HookEntry sethook_entry;
+static lupa_FunctionEntry function_entry;
 static lupa_LimitEntry limit_entry;
 
-void lupa_set_entries(lupa_Dispatch d, lupa_HookEntry h, lupa_HookEntry s, lupa_LimitEntry m)
+void lupa_set_entries(lupa_Dispatch d, lupa_FunctionEntry f, lupa_HookEntry h,
+                      lupa_HookEntry s, lupa_LimitEntry m)
 {
   dispatch = d;
+  function_entry = f;
   hook_entry = h;
   sethook_entry = s;
   limit_entry = m;
@@ -59,7 +62,13 @@ TRAMPOLINE(t_pow, LUPA_POW)
 TRAMPOLINE(t_unm, LUPA_UNM)
 TRAMPOLINE(t_concat, LUPA_CONCAT)
 TRAMPOLINE(t_gc, LUPA_GC)
-TRAMPOLINE(t_function, LUPA_FUNCTION)
+
+/* Functions are called most, so they have an entry of their own. */
+static int t_function(lua_State *L)
+{
+  int n = function_entry(L);
+  return n >= 0 ? n : raise(L, n);
+}
 
 lua_CFunction lupa_trampoline(int event)
 {
@@ -82,6 +91,11 @@ void lupa_hook(lua_State *L, lua_Debug *ar)
   if (hook_entry(L) == LUPA_RAISE)
     lupa_raise_in_hook(L);
   lupa_end_hook(L);
+}
+
+void lupa_hook_was_set(lua_State *L)
+{
+  sethook_entry(L);
 }
 
 void lupa_poll(lua_State *L)
@@ -184,92 +198,12 @@ int lupa_p_gc(lua_State *L)
   return 1;
 }
 
-/* -- Guards on the debug library ------------------------------------------- */
-
-/* C functions, LuaJIT's own and ours, trust their stack slots and upvalues: with
-** debug.setlocal() and debug.setupvalue() on a C function, Lua code could make them
-** take one type for another.  These functions stand before the originals, their first upvalue. */
-
-static int call_original(lua_State *L)
-{
-  lua_pushvalue(L, lua_upvalueindex(1));
-  lua_insert(L, 1);
-  lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
-  return lua_gettop(L);
-}
-
-/* debug.setlocal([thread,] level, local, value) */
-static int guarded_setlocal(lua_State *L)
-{
-  lua_Debug ar;
-  lua_State *of = lua_tothread(L, 1);
-  int arg = of ? 1 : 0;
-  if (of == NULL)
-    of = L;
-  if (lua_isnumber(L, arg + 1)) {
-    /* Not left to the original: called from here, it counts one level more. */
-    if (!lua_getstack(of, (int)lua_tointeger(L, arg + 1), &ar))
-      return luaL_argerror(L, arg + 1, "level out of range");
-    lua_getinfo(of, "S", &ar);
-    luaL_argcheck(L, ar.what[0] != 'C', arg + 1, "cannot change a C function's values");
-    int local = (int)luaL_checkinteger(L, arg + 2);
-    luaL_checkany(L, arg + 3);
-    lua_settop(L, arg + 3);
-    /* Nothing may raise on the other stack: errors belong to L. */
-    if (!lua_checkstack(of, 1))
-      return luaL_error(L, "stack overflow");
-    const char *name = lua_getlocal(of, &ar, local);
-    if (name != NULL) {
-      lua_pop(of, 1);
-      /* Loops trust the types of their hidden variables, calls those of the slots in use. */
-      luaL_argcheck(L, strncmp(name, "(for", 4) != 0 && strcmp(name, "(*temporary)") != 0,
-                    arg + 2, "cannot change a hidden value");
-    }
-    lua_xmove(L, of, 1);
-    lua_pushstring(L, lua_setlocal(of, &ar, local));
-    return 1;
-  }
-  /* The original finds the words for what is wrong. */
-  return call_original(L);
-}
-
-/* debug.setupvalue(f, n, value) */
-static int guarded_setupvalue(lua_State *L)
-{
-  luaL_argcheck(L, !lua_iscfunction(L, 1), 1, "cannot change a C function's values");
-  return call_original(L);
-}
-
-/* debug.sethook([thread,] hook, mask [, count]): it would take the host's hook away. */
-static int guarded_sethook(lua_State *L)
-{
-  int arg = lua_isthread(L, 1) ? 1 : 0;
-  if (!lua_isnoneornil(L, arg + 1)) {
-    /* As the original does: called from here, it has another name in its messages. */
-    luaL_checkstring(L, arg + 2);
-    luaL_checktype(L, arg + 1, LUA_TFUNCTION);
-    luaL_optinteger(L, arg + 3, 0);
-  }
-  call_original(L);
-  sethook_entry(L);
-  return 0;
-}
-
-static void guard(lua_State *L, const char *name, lua_CFunction function)
-{
-  lua_getfield(L, -1, name);
-  lua_pushcclosure(L, function, 1);
-  lua_setfield(L, -2, name);
-}
-
 static void open_debug(lua_State *L)
 {
   lua_pushcfunction(L, luaopen_debug);
   lua_pushstring(L, LUA_DBLIBNAME);
   lua_call(L, 1, 1);
-  guard(L, "sethook", guarded_sethook);
-  guard(L, "setlocal", guarded_setlocal);
-  guard(L, "setupvalue", guarded_setupvalue);
+  lupa_guard_debug(L);
   lua_pop(L, 1);
 }
 

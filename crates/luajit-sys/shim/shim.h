@@ -30,8 +30,9 @@ enum lupa_event {
 /* Returned by the dispatch entry while the state closes: as above. */
 #define LUPA_CLOSED (-3)
 
-/* Both return a number of results or LUPA_RAISE and never unwind. */
+/* All return a number of results or LUPA_RAISE and never unwind. */
 typedef int (*lupa_Dispatch)(lua_State *L, int event);
+typedef int (*lupa_FunctionEntry)(lua_State *L);
 typedef int (*lupa_HookEntry)(lua_State *L);
 
 /* Switches the memory limit of the state that this thread runs on or off, and returns
@@ -39,8 +40,8 @@ typedef int (*lupa_HookEntry)(lua_State *L);
 typedef int (*lupa_LimitEntry)(int enforce);
 
 /* Sets the process-wide Rust entries; called before the first runtime. */
-void lupa_set_entries(lupa_Dispatch dispatch, lupa_HookEntry hook, lupa_HookEntry sethook,
-                      lupa_LimitEntry limit);
+void lupa_set_entries(lupa_Dispatch dispatch, lupa_FunctionEntry function, lupa_HookEntry hook,
+                      lupa_HookEntry sethook, lupa_LimitEntry limit);
 
 /* The trampoline for an event, 0 <= event < LUPA_EVENTS. */
 lua_CFunction lupa_trampoline(int event);
@@ -83,6 +84,12 @@ void lupa_raise_in_hook(lua_State *L);
 
 /* Does what the hook would do, if it is set: for C code that goes on without an instruction of Lua code. */
 void lupa_poll(lua_State *L);
+
+/* Says that Lua code has set a hook. */
+void lupa_hook_was_set(lua_State *L);
+
+/* Keeps the debug library, the table on top, from changing the values of C functions, and tells the host of hooks. */
+void lupa_guard_debug(lua_State *L);
 
 /* Has LuaJIT's own functions that call back, and so nest C calls, raise when the native stack is used up, and load()
 ** stop where its reader gives hooks no chance.  The basic library is open, and no Lua code has run. */

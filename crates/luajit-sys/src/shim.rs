@@ -90,9 +90,11 @@ pub const LUPA_LIB_JIT: c_int = 1 << 9;
 /// `ffi`, through `require` if `package` is opened, else as a global.
 pub const LUPA_LIB_FFI: c_int = 1 << 10;
 
-/// Entry for all trampolines: gives the number of results, or [`LUPA_RAISE`].
+/// Entry for the trampolines of objects: gives the number of results, or [`LUPA_RAISE`].
 /// It must not unwind.
 pub type LupaDispatch = unsafe extern "C" fn(L: *mut lua_State, event: c_int) -> c_int;
+/// Entry for the trampoline of functions, [`LUPA_FUNCTION`]; else as [`LupaDispatch`].
+pub type LupaFunctionEntry = unsafe extern "C" fn(L: *mut lua_State) -> c_int;
 /// Entry for [`lupa_hook`]: 0 to go on, or [`LUPA_RAISE`]; or for what is to be done after Lua code has
 /// called `debug.sethook`, which gives 0. It must not unwind.
 pub type LupaHookEntry = unsafe extern "C" fn(L: *mut lua_State) -> c_int;
@@ -122,6 +124,7 @@ unsafe extern "C" {
     /// Sets the process-wide Rust entries. Call it before the first runtime is made.
     pub fn lupa_set_entries(
         dispatch: LupaDispatch,
+        function: LupaFunctionEntry,
         hook: LupaHookEntry,
         sethook: LupaHookEntry,
         limit: LupaLimitEntry,

@@ -9,6 +9,7 @@ use super::userdata::{self, Borrow, Header};
 use crate::error::{Error, Panic};
 use crate::host::{Call, HostObject, Operation};
 use std::ffi::c_int;
+use std::mem::needs_drop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, Once, PoisonError};
 
@@ -16,10 +17,12 @@ use std::sync::{Mutex, Once, PoisonError};
 pub(super) fn install_entries() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
+        userdata::choose_secret();
         // SAFETY: these functions follow the shim's contract: they never unwind.
         unsafe {
             sys::lupa_set_entries(
                 dispatch,
+                call_function,
                 stop::hook_entry,
                 stop::sethook_entry,
                 call::limit_entry,
@@ -35,13 +38,7 @@ unsafe extern "C" fn dispatch(l: *mut sys::lua_State, event: c_int) -> c_int {
     // LUA_MINSTACK slots are free.
     let (arguments, header) = unsafe {
         let arguments = inline::top(l);
-        if event == sys::LUPA_FUNCTION {
-            // On the stack the payload stays alive even if the debug library takes the
-            // upvalue away meanwhile.
-            let payload = inline::upvalue(l, 1).unwrap_or(TValue::NIL);
-            inline::push(l, payload);
-            (arguments, userdata::verify_function(payload))
-        } else if (sys::LUPA_EQ..=sys::LUPA_CONCAT).contains(&event) {
+        if (sys::LUPA_EQ..=sys::LUPA_CONCAT).contains(&event) {
             // The object may be either operand, and the other one of another type, which
             // does not offer the operation.
             (
@@ -64,10 +61,11 @@ unsafe extern "C" fn dispatch(l: *mut sys::lua_State, event: c_int) -> c_int {
         };
     };
     // SAFETY: verified; a host object never outlives its runtime's state.
-    let shared = unsafe { &*(*header).shared };
-    let enforced = shared.memory.enforce(false);
-    let outer = shared.current.replace(l);
-    let result = if event == sys::LUPA_GC {
+    let stack = Stack::new(unsafe { &*(*header).shared }, l);
+    in_host(stack, || {
+        if event != sys::LUPA_GC {
+            return invoke(stack, header, event, arguments);
+        }
         // SAFETY: verified.
         let finalize = AssertUnwindSafe(|| unsafe { userdata::finalize(header) });
         if let Err(panic) = catch_unwind(finalize) {
@@ -75,12 +73,60 @@ unsafe extern "C" fn dispatch(l: *mut sys::lua_State, event: c_int) -> c_int {
             std::mem::forget(panic);
         }
         0
-    } else {
-        invoke(Stack::new(shared, l), header, event, arguments)
-    };
+    })
+}
+
+/// Serves a call of a host function, as [`dispatch`] does of an object.
+unsafe extern "C" fn call_function(l: *mut sys::lua_State) -> c_int {
+    // SAFETY: LuaJIT called the trampoline, so `l` is live and this thread has its lock. The function, which is running, keeps its
+    // upvalue, the payload: the debug library cannot change it.
+    let header =
+        unsafe { inline::upvalue(l, 1).and_then(|payload| userdata::verify_function(payload)) };
+    match header {
+        // SAFETY: verified, and kept as above.
+        Some(header) => unsafe { ((*header).methods.call)(l, header) },
+        None => sys::LUPA_DEAD,
+    }
+}
+
+/// [`Methods::call`](userdata::Methods) of a type of functions.
+///
+/// # Safety
+/// `l` is live and this thread has its lock; the header was verified, is of a `T`, and its userdata is kept until the
+/// end.
+pub(super) unsafe extern "C" fn call<T: HostObject>(
+    l: *mut sys::lua_State,
+    header: *mut Header,
+) -> c_int {
+    // SAFETY: by the caller; a host object never outlives its runtime's state.
+    unsafe {
+        let stack = Stack::new(&*(*header).shared, l);
+        let function = &*userdata::payload(header).cast::<T>();
+        in_host(stack, || {
+            serve(stack, 1, stack.top(), |call| {
+                // Without a finalizer the payload lives as long as its userdata.
+                let _borrow = const { needs_drop::<T>() }.then(|| Borrow::new(header));
+                function.invoke(Operation::Call, call)
+            })
+        })
+    }
+}
+
+/// [`Methods::call`](userdata::Methods) of all other types.
+pub(super) unsafe extern "C" fn not_a_function(_: *mut sys::lua_State, _: *mut Header) -> c_int {
+    sys::LUPA_DEAD
+}
+
+/// Runs `f`, host code that Lua code has called on this stack.
+#[inline]
+fn in_host(stack: Stack<'_>, f: impl FnOnce() -> c_int) -> c_int {
+    let shared = stack.shared();
+    let enforced = shared.memory.enforce(false);
+    let outer = shared.current.replace(stack.l);
+    let results = f();
     shared.current.set(outer);
     shared.memory.enforce(enforced);
-    result
+    results
 }
 
 /// The header of the host object in a slot, if its type serves an event.
@@ -96,21 +142,33 @@ unsafe fn server_at(l: *mut sys::lua_State, index: c_int, event: c_int) -> Optio
 #[inline]
 fn invoke(stack: Stack<'_>, header: *mut Header, event: c_int, arguments: c_int) -> c_int {
     let operation = Operation::from_event(event);
+    // The callee is the first argument of `__call`.
+    let first = if event == sys::LUPA_CALL { 2 } else { 1 };
+    serve(stack, first, arguments, |call| {
+        // SAFETY: verified, and the userdata is an argument; the borrow keeps the payload.
+        unsafe {
+            let _borrow = Borrow::new(header);
+            ((*header).methods.invoke)(userdata::payload(header), operation, call)
+        }
+    })
+}
+
+/// Runs host code for a call; the arguments are in the slots from `first` to `last`.
+#[inline]
+fn serve(
+    stack: Stack<'_>,
+    first: c_int,
+    last: c_int,
+    invoke: impl FnOnce(&mut Call<'_>) -> crate::Result<()>,
+) -> c_int {
     if stack.shared().is_closed() {
         // A finalizer of Lua code, while the state closes without the reserve: the shim raises.
         return sys::LUPA_CLOSED;
     }
     let base = stack.top();
-    // The callee is the first argument of `__call`, but an upvalue of a function.
-    let first = if event == sys::LUPA_CALL { 2 } else { 1 };
     let outcome = catch_unwind(AssertUnwindSafe(|| {
-        // SAFETY: verified, and the userdata is an argument or was pushed above.
-        let _borrow = unsafe { Borrow::new(header) };
-        let mut call = Call::new(stack, first, arguments);
-        // SAFETY: verified; the borrow keeps the payload.
-        let result =
-            unsafe { ((*header).methods.invoke)(userdata::payload(header), operation, &mut call) };
-        match result {
+        let mut call = Call::new(stack, first, last);
+        match invoke(&mut call) {
             Ok(()) => stack.top() - base,
             // Inside, since an error's Display and Drop are host code, too.
             Err(error) => raise_error(stack, error),

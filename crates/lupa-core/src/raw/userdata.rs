@@ -5,6 +5,7 @@
 //! copy metatables with the debug library, but it can neither read nor write that word, so
 //! the header cannot be forged.
 
+use super::dispatch;
 use super::shared::Shared;
 use super::slots::{self, SlotKey};
 use super::stack::Stack;
@@ -15,8 +16,8 @@ use std::any::TypeId;
 use std::cell::Cell;
 use std::ffi::c_int;
 use std::hash::{BuildHasher, RandomState};
-use std::mem::ManuallyDrop;
-use std::sync::OnceLock;
+use std::mem::{ManuallyDrop, needs_drop};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What stands before the payload in a userdata block.
 #[repr(C)]
@@ -45,6 +46,8 @@ pub(super) struct Methods {
     operations: u32,
     /// # Safety: the pointer is to a live payload of the type.
     pub(super) invoke: unsafe fn(*const (), Operation, &mut Call<'_>) -> Result<()>,
+    /// Serves a call of a function with such a payload, if the type is one of functions; see [`dispatch::call`].
+    pub(super) call: unsafe extern "C" fn(*mut sys::lua_State, *mut Header) -> c_int,
     /// # Safety: as `invoke`; the payload must not be used afterwards.
     pub(super) drop: unsafe fn(*mut ()),
 }
@@ -58,20 +61,28 @@ struct Block<T> {
 struct MethodsOf<T>(std::marker::PhantomData<T>);
 
 impl<T: HostObject> MethodsOf<T> {
-    const METHODS: &'static Methods = &Methods {
-        type_id: TypeId::of::<T>,
-        name: T::NAME,
-        operations: operations_mask(T::OPERATIONS),
-        invoke: |payload, operation, call| {
-            // SAFETY: by the contract of `Methods::invoke`.
-            let object = unsafe { &*payload.cast::<T>() };
-            object.invoke(operation, call)
-        },
-        drop: |payload| {
-            // SAFETY: by the contract of `Methods::drop`.
-            unsafe { payload.cast::<T>().drop_in_place() }
-        },
-    };
+    const OF_OBJECTS: &'static Methods = &Self::methods(dispatch::not_a_function);
+    const OF_FUNCTIONS: &'static Methods = &Self::methods(dispatch::call::<T>);
+
+    const fn methods(
+        call: unsafe extern "C" fn(*mut sys::lua_State, *mut Header) -> c_int,
+    ) -> Methods {
+        Methods {
+            call,
+            type_id: TypeId::of::<T>,
+            name: T::NAME,
+            operations: operations_mask(T::OPERATIONS),
+            invoke: |payload, operation, call| {
+                // SAFETY: by the contract of `Methods::invoke`.
+                let object = unsafe { &*payload.cast::<T>() };
+                object.invoke(operation, call)
+            },
+            drop: |payload| {
+                // SAFETY: by the contract of `Methods::drop`.
+                unsafe { payload.cast::<T>().drop_in_place() }
+            },
+        }
+    }
 }
 
 const fn operations_mask(operations: &[Operation]) -> u32 {
@@ -88,15 +99,19 @@ const fn operations_mask(operations: &[Operation]) -> u32 {
 /// at most 8, which is what LuaJIT gives a block.
 const PAYLOAD: usize = size_of::<Header>();
 
-fn secret() -> u64 {
-    static SECRET: OnceLock<u64> = OnceLock::new();
+/// Set before the first runtime is made.
+static SECRET: AtomicU64 = AtomicU64::new(0);
+
+/// Only once.
+pub(super) fn choose_secret() {
     // RandomState draws its keys from the system's randomness.
-    *SECRET.get_or_init(|| RandomState::new().hash_one(0x006c_7570_6121_u64))
+    let secret = RandomState::new().hash_one(0x006c_7570_6121_u64);
+    SECRET.store(secret, Ordering::Relaxed);
 }
 
 #[inline]
 fn mark_of(block: *const Header) -> u64 {
-    secret() ^ (block as u64)
+    SECRET.load(Ordering::Relaxed) ^ (block as u64)
 }
 
 /// Payloads of host functions have another mark. Without a finalizer it is not cleared at their end, and might be
@@ -259,7 +274,7 @@ impl<'s> Stack<'s> {
     #[inline]
     pub(crate) fn push_host<T: HostObject>(self, object: T) -> Result<()> {
         let metatable = self.metatable_of::<T>()?;
-        self.push_block(object, mark_of, Some(metatable));
+        self.push_block(object, mark_of, MethodsOf::<T>::OF_OBJECTS, Some(metatable));
         Ok(())
     }
 
@@ -274,6 +289,7 @@ impl<'s> Stack<'s> {
         self,
         object: T,
         mark: impl FnOnce(*const Header) -> u64,
+        methods: &'static Methods,
         metatable: Option<SlotKey>,
     ) {
         const { assert!(align_of::<T>() <= 8 && size_of::<T>() < 1 << 20) };
@@ -285,7 +301,7 @@ impl<'s> Stack<'s> {
                 header: Header {
                     mark: mark(block.cast()),
                     shared: self.shared,
-                    methods: MethodsOf::<T>::METHODS,
+                    methods,
                     borrows: Cell::new(0),
                 },
                 payload: ManuallyDrop::new(object),
@@ -329,8 +345,9 @@ impl<'s> Stack<'s> {
     /// Pushes a function that calls `object`'s [`Operation::Call`].
     pub(crate) fn push_function<T: HostObject>(self, object: T) {
         // The metatable is for its finalizer, which costs more than all the rest.
-        let metatable = std::mem::needs_drop::<T>().then_some(slots::FUNCTION_META);
-        self.push_block(object, mark_of_function, metatable);
+        let metatable = needs_drop::<T>().then_some(slots::FUNCTION_META);
+        let methods = MethodsOf::<T>::OF_FUNCTIONS;
+        self.push_block(object, mark_of_function, methods, metatable);
         // SAFETY: live and locked; the payload on top becomes the one upvalue.
         unsafe { sys::lua_pushcclosure(self.l, sys::lupa_trampoline(sys::LUPA_FUNCTION), 1) };
     }
