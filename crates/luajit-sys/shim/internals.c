@@ -8,7 +8,9 @@
 #include "lj_frame.h"
 #include "lj_func.h"
 #include "lj_gc.h"
+#include "lj_state.h"
 #include "lj_tab.h"
+#include "lj_vm.h"
 #include "lj_ir.h"
 #include "lj_iropt.h"
 #include "lj_jit.h"
@@ -47,6 +49,25 @@ _Static_assert(LJ_GC64 && LJ_FR2 && sizeof(TValue) == 8 && LJ_GCVMASK == ((uint6
 _Static_assert(LJ_TNIL == ~0u && LJ_TFALSE == ~1u && LJ_TTRUE == ~2u && LJ_TLIGHTUD == ~3u && LJ_TSTR == ~4u
                && LJ_TTHREAD == ~6u && LJ_TFUNC == ~8u && LJ_TCDATA == ~10u && LJ_TTAB == ~11u
                && LJ_TUDATA == ~12u && LJ_TISNUM == ~13u, "src/inline.rs");
+
+/* -- Calls ------------------------------------------------------------------ */
+
+int lupa_pcall(lua_State *L, int args, int results, int handler)
+{
+  global_State *g = G(L);
+  uint8_t hooks = hook_save(g);
+  TValue *top = L->top, *base = top - args;
+  int status;
+  /* The slot between a function and its arguments. */
+  L->top = top + 1;
+  for (; top > base; top--)
+    copyTV(L, top, top - 1);
+  setnilV(top);
+  status = lj_vm_pcall(L, top + 1, results + 1, savestack(L, L->base + handler - 1));
+  if (status)
+    hook_restore(g, hooks);
+  return status;
+}
 
 /* -- Anchors ---------------------------------------------------------------- */
 

@@ -49,7 +49,7 @@ impl<'s> Stack<'s> {
         let status = self.shared.run(self.l, || {
             // SAFETY: live and locked; the function, its arguments and the handler are
             // on the stack, and lua_pcall catches every error.
-            unsafe { sys::lua_pcall(self.l, arguments, results, call.handler) }
+            unsafe { sys::lupa_pcall(self.l, arguments, results, call.handler) }
         })?;
         if status == sys::LUA_OK && !self.shared.stop.is_pending() {
             return Ok(());
@@ -251,17 +251,17 @@ impl Shared {
         if self.memory.wants_collection() {
             self.collect_to_limit(l)?;
         }
-        Ok(self.run_unchecked(l, run))
+        Ok(self.run_unchecked(record, l, run))
     }
 
     /// As [`Shared::run`], whatever is left of the native stack and of the memory.
     #[inline]
     pub(super) fn run_unchecked(
         &self,
+        record: &'static Record,
         l: *mut sys::lua_State,
         run: impl FnOnce() -> c_int,
     ) -> c_int {
-        let record = self.lock.owner();
         let aside = self.stop.set_aside(l);
         let outer = record.enter(self);
         let depth = self.depth.get();

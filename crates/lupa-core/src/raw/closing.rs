@@ -86,7 +86,7 @@ impl Shared {
                 unsafe { sys::lupa_skip_finalizers(l) };
             }
             // SAFETY: as above; errors stay inside.
-            self.run_unchecked(l, || unsafe { sys::lupa_finalize(l) });
+            self.run_unchecked(self.lock.owner(), l, || unsafe { sys::lupa_finalize(l) });
         }
     }
 

@@ -98,6 +98,7 @@ impl Stop {
         self.change(|| unsafe { self.set_hook(l) });
     }
 
+    #[cold]
     pub(super) fn disarm(&self, l: *mut sys::lua_State) {
         self.change(|| {
             // SAFETY: as in `arm`. The pointer is null or came from such a function.
@@ -124,6 +125,7 @@ impl Stop {
         pending
     }
 
+    #[inline]
     pub(super) fn resume(&self, l: *mut sys::lua_State) {
         if self.is_pending() {
             self.arm(l);
