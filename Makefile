@@ -45,6 +45,8 @@ PYTEST_ARGS ?=
 
 # Options for the Python benchmarks: make bench-python BENCH_ARGS='--only call --quick'
 BENCH_ARGS ?=
+# Whether they measure a profile-guided build, as `make wheel` makes it: make bench-python PGO=1
+PGO ?=
 
 # Options for the comparison: make compat COMPAT_ARGS='coroutines --show'
 COMPAT_ARGS ?=
@@ -54,7 +56,7 @@ BENCH_VENV := $(CURDIR)/.venv-bench-$(PYTHON_TAG)
 BENCH_PY := $(subst $(VENV),$(BENCH_VENV),$(PY))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python bench bench-rust bench-python lint docs msrv package clean compat programs test-debug faults stress test-allocations sanitize fuzz fuzz-corpus
+.PHONY: help demo test test-rust test-python bench bench-rust bench-python lint docs msrv package wheel clean compat programs test-debug faults stress test-allocations sanitize fuzz fuzz-corpus
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -165,7 +167,7 @@ bench-rust: ## Time lupa-core beside mlua and the raw C API, by Criterion and si
 	cargo run --quiet --profile bench --package lupa-benches --bin ratios > out/bench/rust.json
 
 bench-python: $(VENV)/.group-build $(BENCH_VENV)/.created ## Time the Python package beside PyPI's lupa
-	"$(BIN)/maturin" develop --quiet --release
+	"$(BIN)/maturin" develop --quiet --release $(if $(PGO),--pgo)
 	"$(BENCH_PY)" benches/python $(BENCH_ARGS)
 # --- programs from PyPI that use lupa ----------------------------------------------------------
 
@@ -242,6 +244,11 @@ msrv: ## Check luajit-sys and lupa-core with the oldest Rust that they support
 	@rustup run $(MSRV_TOOLCHAIN) cargo --version 2>/dev/null || { \
 		echo "Rust $(MSRV_TOOLCHAIN) is missing; to install it: rustup toolchain install $(MSRV_TOOLCHAIN) --profile minimal" >&2; exit 1; }
 	cargo +$(MSRV_TOOLCHAIN) check --locked --package luajit-sys --package lupa-core --features lupa-core/async,lupa-core/serde --target-dir target/msrv
+
+# maturin builds with counters, runs `pgo-command` of pyproject.toml, and builds again with what that has counted.
+wheel: $(VENV)/.group-build ## Build the wheel for this Python with profile-guided optimisation (needs rustup), into out/wheel
+	rustup component add llvm-tools
+	"$(BIN)/maturin" build --quiet --pgo --out out/wheel
 
 # Both at once, as cargo 1.90 and newer can: lupa-core is built against the luajit-sys that is packed with it.
 package: ## Pack the crates as for crates.io, build them from what was packed, publish nothing
