@@ -99,7 +99,7 @@ test-allocations: ## Let each allocation of each operation fail once (test-rust 
 SANITIZE := RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address LDFLAGS=-fsanitize=address \
 	CFLAGS='-fsanitize=address -fno-omit-frame-pointer -g -DLUAJIT_USE_SYSMALLOC'
 SANITIZE_TEST = test --package lupa-core --package lupa-fuzz-targets --lib --tests \
-	--features lupa-core/fault-injection --target-dir target/sanitize --target $(RUST_HOST)
+	--features lupa-core/fault-injection,lupa-core/async,lupa-core/serde --target-dir target/sanitize --target $(RUST_HOST)
 RUST_HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
 sanitize: ## Run the tests of lupa-core, and what fuzzing found, under AddressSanitizer and LeakSanitizer (Linux)
