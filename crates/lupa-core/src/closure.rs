@@ -75,7 +75,7 @@ impl<T: IntoLuaMulti> IntoResults for Result<T, Error> {
 }
 
 /// Whether nothing that takes an argument follows one that takes the rest.
-const fn in_order(takes: &[usize]) -> bool {
+pub(crate) const fn in_order(takes: &[usize]) -> bool {
     let mut rest = false;
     let mut next = 0;
     while next < takes.len() {

@@ -10,16 +10,20 @@ use std::ops::{Deref, DerefMut};
 /// A `Vec` is one value, a table; this is many. With [`Value`](crate::Value)s it takes whatever comes.
 ///
 /// ```
-/// use lupa_core::{Runtime, Variadic};
+/// use lupa_core::{Runtime, Value, Variadic};
 ///
 /// let lua = Runtime::new()?;
 /// let (count, items): (usize, Variadic<i64>) = lua
 ///     .load("return select('#', ...), ...")
 ///     .call(Variadic(vec![7, 8, 9]))?;
 /// assert_eq!((count, items.0), (3, vec![7, 8, 9]));
+///
+/// let mut values = Variadic::<Value>::default();
+/// values.push(lua.convert_to("a")?);
+/// assert_eq!(lua.load("return ...").call::<String>(values)?, "a");
 /// # Ok::<(), lupa_core::Error>(())
 /// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Variadic<T>(pub Vec<T>);
 
 impl<'s, T: FromLua<'s>> FromLuaMulti<'s> for Variadic<T> {
@@ -36,6 +40,18 @@ impl<T: IntoLua> IntoLuaMulti for Variadic<T> {
         self.0
             .into_iter()
             .try_for_each(|item| to.push_reserved(item))
+    }
+}
+
+impl<T> Default for Variadic<T> {
+    fn default() -> Self {
+        Variadic(Vec::new())
+    }
+}
+
+impl<T> From<Vec<T>> for Variadic<T> {
+    fn from(items: Vec<T>) -> Self {
+        Variadic(items)
     }
 }
 

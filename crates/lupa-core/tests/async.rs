@@ -3,7 +3,7 @@
 use lupa_core::asynchronous::CoroutineStream;
 use lupa_core::{
     Coroutine, CoroutineStatus, Error, Function, Members, Result, Runtime, Table, UserData,
-    UserType,
+    UserType, Value, Variadic,
 };
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -140,6 +140,39 @@ fn arguments_and_results_pass() -> Result<()> {
         )?,
         "5"
     );
+    Ok(())
+}
+
+#[test]
+fn any_number_of_arguments_passes() -> Result<()> {
+    struct Base(i64);
+    impl UserType for Base {
+        const NAME: &'static str = "Base";
+        fn members(members: &mut Members<Self>) {
+            members.async_method("sum", |this: &Self, scale: i64, items: Variadic<i64>| {
+                let base = this.0;
+                async move { base + scale * items.iter().sum::<i64>() }
+            });
+        }
+    }
+    let lua = runtime()?;
+    lua.globals()?.set("base", Base(100))?;
+    let echo = lua.async_function(
+        |first: Option<String>, lua: Runtime, rest: Variadic<Value>| async move {
+            turn().await;
+            assert!(!lua.is_closed());
+            (first.unwrap_or_default(), rest.len(), rest)
+        },
+    )?;
+    lua.globals()?.set("echo", echo)?;
+    let code = "
+        local first, n, two, none, four = echo('one', 2, nil, 'four')
+        assert(first == 'one' and n == 3 and two == 2 and none == nil and four == 'four')
+        assert(select('#', echo()) == 2 and select('#', echo('x', nil)) == 3)
+        assert(select(2, pcall(base.sum, base, 1, 2, 'x')):find('cannot convert string to i64', 1, true))
+        return base:sum(1), base:sum(10, 1, 2, 3)";
+    let sums: (i64, i64) = block_on(lua.load(code).eval_async())?;
+    assert_eq!(sums, (100, 160));
     Ok(())
 }
 

@@ -2,17 +2,27 @@
 
 use super::awaiting::{Await, Future, Reply};
 use super::library;
+use crate::argument::REST;
+use crate::closure::in_order;
 use crate::convert::{IntoLuaMulti, Owned};
 use crate::error::{Error, Result};
 use crate::function::Function;
 use crate::handle::Handle;
 use crate::host::{Call, HostObject, Operation};
+use crate::multi::Variadic;
 use crate::runtime::Runtime;
 use std::future::Future as StdFuture;
 use std::marker::PhantomData;
 
 /// Closures that [`Runtime::async_function`] takes: of up to eight [`AsyncArgument`]s, giving a future of an
 /// [`AsyncOutcome`]. `Signature` is only there to tell them apart.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an async function of Lua",
+    label = "not an async host function",
+    note = "it must be a closure or function of up to 8 arguments that are written out and borrow nothing, and give a future \
+            that is `Send`, of a value, a tuple of values, or a `Result` of these with `lupa_core::Error`",
+    note = "the runtime is an argument of type `Runtime`; a closure cannot change what it has captured"
+)]
 pub trait AsyncFn<Signature>: Send + 'static {
     /// Reads the arguments and makes the future.
     #[doc(hidden)]
@@ -23,29 +33,71 @@ pub trait AsyncFn<Signature>: Send + 'static {
 #[doc(hidden)]
 pub struct Started(Future);
 
-/// An argument of an async function: any type that borrows nothing from Lua, or the [`Runtime`], which takes no
-/// place among the arguments.
+/// An argument of an async function: any type that borrows nothing from Lua, a [`Variadic`] for all that are left, or the
+/// [`Runtime`], which takes no place among the arguments.
+#[diagnostic::on_unimplemented(
+    message = "an async function cannot take an argument of type `{Self}`",
+    note = "it can take types that implement `FromLua` and borrow nothing, `Variadic` as the last one, and `Runtime`"
+)]
 pub trait AsyncArgument: Sized {
-    /// Reads the argument at `next` and moves that on.
+    /// How many of Lua's arguments it takes; [`REST`] for all that are left.
     #[doc(hidden)]
-    fn read(call: &Call<'_>, next: &mut usize) -> Result<Self>;
+    const TAKES: usize = 1;
+    /// Reads the argument at an index, from 0.
+    #[doc(hidden)]
+    fn read(call: &Call<'_>, index: usize) -> Result<Self>;
 }
 
 impl<T: Owned> AsyncArgument for T {
-    fn read(call: &Call<'_>, next: &mut usize) -> Result<Self> {
-        let index = *next;
-        *next += 1;
+    fn read(call: &Call<'_>, index: usize) -> Result<Self> {
         call.get(index)
     }
 }
 
 impl AsyncArgument for Runtime {
-    fn read(call: &Call<'_>, _: &mut usize) -> Result<Self> {
+    const TAKES: usize = 0;
+
+    fn read(call: &Call<'_>, _: usize) -> Result<Self> {
         Ok(call.runtime().clone())
     }
 }
 
-/// What the future of an async function gives: one value, a tuple or nothing, or a [`Result`] of these.
+/// The rest of the arguments.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> lupa_core::Result<()> {
+/// use lupa_core::{ExternalResult, Function, Runtime, Value, Variadic};
+///
+/// let lua = Runtime::new()?;
+/// // all(f, g, ...) calls functions that wait at the same time, and gives all their results.
+/// let all = lua.async_function(|functions: Variadic<Function>| async move {
+///     let tasks: Vec<_> = functions.iter().map(|f| tokio::spawn(f.call_async::<_, Value>(()))).collect();
+///     let mut results = Variadic::default();
+///     for task in tasks {
+///         results.push(task.await.external()??);
+///     }
+///     Ok(results)
+/// })?;
+/// lua.globals()?.set("all", all)?;
+/// let code = "return all(function() return 1 end, function() return 'b' end)";
+/// assert_eq!(lua.load(code).eval_async::<(u32, String)>().await?, (1, "b".into()));
+/// # Ok(()) }
+/// ```
+impl<T: Owned> AsyncArgument for Variadic<T> {
+    const TAKES: usize = REST;
+
+    fn read(call: &Call<'_>, index: usize) -> Result<Self> {
+        (index..call.len()).map(|index| call.get(index)).collect()
+    }
+}
+
+/// What the future of an async function gives: one value, a tuple, a [`Variadic`] or nothing, or a [`Result`] of these.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be what the future of an async function gives",
+    note = "it can be a value that implements `IntoLua`, a tuple of values, or a `Result` of these with `lupa_core::Error`: \
+            write `Ok(value?)` or `.external()` for other errors"
+)]
 pub trait AsyncOutcome {
     /// The results, to be pushed when Lua code goes on.
     #[doc(hidden)]
@@ -66,6 +118,13 @@ impl<T: IntoLuaMulti + Send + 'static> AsyncOutcome for Result<T, Error> {
 
 /// Closures that [`Members::async_method`](crate::Members::async_method) takes: as [`AsyncFn`], with a reference to the value before the
 /// arguments.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an async method of `{T}`",
+    label = "not an async method",
+    note = "it must be a closure or function of `&{T}` and up to 8 arguments that are written out and borrow nothing, and give a \
+            future that is `Send` and keeps nothing of `&{T}`, of a value, a tuple of values, or a `Result` of these with \
+            `lupa_core::Error`"
+)]
 pub trait AsyncMethod<T, Signature>: Send + Sync + 'static {
     /// Reads the arguments and makes the future.
     #[doc(hidden)]
@@ -83,6 +142,24 @@ impl Started {
     }
 }
 
+/// Makes a future by a closure whose arguments start at an index.
+macro_rules! started {
+    ($call:ident, $first:expr, $closure:ident($($this:ident)?), $($argument:ident)*) => {{
+        const {
+            assert!(
+                in_order(&[$($argument::TAKES),*]),
+                "an argument that takes all that are left must be the last one"
+            );
+        }
+        let mut next = $first;
+        $(
+            let $argument = $argument::read($call, next)?;
+            next += if $argument::TAKES == REST { 0 } else { $argument::TAKES };
+        )*
+        Ok(Started::new($closure($($this,)? $($argument),*)))
+    }};
+}
+
 macro_rules! functions {
     ($($($argument:ident)*;)*) => {$(
         impl<Closure, Fut, $($argument),*> AsyncFn<fn($($argument),*) -> Fut> for Closure
@@ -91,10 +168,9 @@ macro_rules! functions {
             Fut: StdFuture<Output: AsyncOutcome> + Send + 'static,
             $($argument: AsyncArgument,)*
         {
-            #[allow(unused_mut, unused_variables)]
+            #[allow(non_snake_case, unused_mut, unused_variables, unused_assignments)]
             fn begin(&self, call: &Call<'_>) -> Result<Started> {
-                let mut next = 0;
-                Ok(Started::new(self($($argument::read(call, &mut next)?),*)))
+                started!(call, 0, self(), $($argument)*)
             }
         }
 
@@ -104,10 +180,9 @@ macro_rules! functions {
             Fut: StdFuture<Output: AsyncOutcome> + Send + 'static,
             $($argument: AsyncArgument,)*
         {
-            #[allow(unused_mut, unused_variables)]
+            #[allow(non_snake_case, unused_mut, unused_variables, unused_assignments)]
             fn begin(&self, this: &T, call: &Call<'_>) -> Result<Started> {
-                let mut next = 1;
-                Ok(Started::new(self(this, $($argument::read(call, &mut next)?),*)))
+                started!(call, 1, self(this), $($argument)*)
             }
         }
     )*};
