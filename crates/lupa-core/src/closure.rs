@@ -20,6 +20,7 @@ use std::marker::PhantomData;
     label = "not a host function",
     note = "it must be a closure or function of up to 12 arguments whose types are written out and implement `Argument` \
             (see there), and give a value, a tuple of values, or a `Result` of these with `lupa_core::Error`",
+    note = "several arguments are no tuple; a value of a `UserType` is taken as `&T` or `&mut T`",
     note = "a closure that changes what it has captured goes into the `_mut` method of the same name"
 )]
 pub trait HostFn<Signature> {
@@ -33,7 +34,8 @@ pub trait HostFn<Signature> {
     message = "`{Self}` cannot be called by Lua",
     label = "not a host function",
     note = "it must be a closure or function of up to 12 arguments whose types are written out and implement `Argument` \
-            (see there), and give a value, a tuple of values, or a `Result` of these with `lupa_core::Error`"
+            (see there), and give a value, a tuple of values, or a `Result` of these with `lupa_core::Error`",
+    note = "several arguments are no tuple; a value of a `UserType` is taken as `&T` or `&mut T`"
 )]
 pub trait HostFnMut<Signature> {
     /// Reads the arguments, calls the closure and pushes its results.

@@ -50,6 +50,11 @@ use std::hash::{BuildHasher, Hash};
 ///
 /// With a lifetime, so that a host function can take `&str` or `&[u8]` without a copy; see
 /// [`Owned`] for the types that borrow nothing.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be read from a Lua value",
+    note = "a value of a `UserType` is read as `UserData`, by `borrow` or `take`, and is an argument of a host function as \
+            `&T` or `&mut T`; one of a serde type as `Serde<T>`; other types implement `FromLua`"
+)]
 pub trait FromLua<'s>: Sized {
     /// Reads a slot.
     ///
@@ -59,12 +64,22 @@ pub trait FromLua<'s>: Sized {
 }
 
 /// Types that can be read from a Lua value and borrow nothing from it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be read from a Lua value",
+    note = "a value of a `UserType` is read as `UserData`, by `borrow` or `take`, and is an argument of a host function as \
+            `&T` or `&mut T`; one of a serde type as `Serde<T>`; other types implement `FromLua`"
+)]
 pub trait Owned: for<'s> FromLua<'s> {}
 
 impl<T: for<'s> FromLua<'s>> Owned for T {}
 
 /// Types that become a Lua value: those of the table at [`FromLua`], values of a [`UserType`](crate::UserType) as objects, and
 /// functions made by [`function`](crate::function()).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot become a Lua value",
+    label = "not a Lua value",
+    note = "a closure becomes one by `function`, bytes by `Bytes`, a serde type by `Serde`; other types implement `UserType` or `IntoLua`"
+)]
 pub trait IntoLua {
     /// Pushes exactly one value.
     ///
