@@ -44,7 +44,8 @@ pub trait HostFnMut<Signature> {
 }
 
 /// What a typed host function can give: `()`, a value ([`IntoLua`]), a tuple of values for several
-/// results, a [`Variadic`](crate::Variadic), or a [`Result`](crate::Result) of one of these.
+/// results, a [`Variadic`](crate::Variadic), or a [`Result`](crate::Result) of one of these. An `Option` of a tuple is given as a tuple
+/// of options: `pair.unzip()`.
 ///
 /// The error type of the `Result` is [`Error`], so that a closure that ends with `Ok(…)` needs no annotation. The `?`
 /// operator converts the errors of the standard library, and [`ExternalResult`](crate::ExternalResult) all others.
@@ -308,8 +309,8 @@ impl Runtime {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Closed`], [`Error::Forked`], [`Error::Memory`]. Calls of the function fail in Lua with
-    /// [`Error::BadArgument`] for an argument that does not convert, and with what the closure gives.
+    /// [`Error::Closed`], [`Error::Forked`], [`Error::Memory`]. Calls of the function fail in Lua for an
+    /// argument that does not convert, with the text of an [`Error::BadArgument`], and with what the closure gives.
     pub fn function<Signature: 'static>(
         &self,
         function: impl HostFn<Signature> + Send + 'static,
@@ -319,8 +320,8 @@ impl Runtime {
 
     /// As [`Runtime::function`], for a closure that changes what it has captured.
     ///
-    /// While it runs it cannot be called again: if Lua code that it calls does so, that call is an error,
-    /// [`Error::InUse`]. A panic in the closure passes through Lua as all panics do, and the function stays usable.
+    /// While it runs it cannot be called again: if Lua code that it calls does so, that call is an error in Lua, with the
+    /// text of [`Error::InUse`]. A panic in the closure passes through Lua as all panics do, and the function stays usable.
     ///
     /// ```
     /// let lua = lupa_core::Runtime::new()?;

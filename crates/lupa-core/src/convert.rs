@@ -108,14 +108,19 @@ pub trait IntoLuaMulti {
     fn push_all(self, to: &mut Arguments<'_>) -> Result<()>;
 }
 
-/// Bytes that become a Lua string; a `Vec<u8>` alone would become a table.
+/// Bytes that become a Lua string; a `Vec<u8>` alone would become a table. Where bytes are not lent, as from a host function,
+/// `Cow<[u8]>` does the same.
 ///
 /// ```
-/// use lupa_core::{Bytes, Runtime};
+/// use lupa_core::{Bytes, Runtime, function};
+/// use std::borrow::Cow;
 ///
 /// let lua = Runtime::new()?;
 /// let length: usize = lua.load("return #...").call(Bytes(&[0, 255, 7]))?;
 /// assert_eq!(length, 3);
+///
+/// lua.globals()?.set("zeros", function(|n: usize| Cow::from(vec![0u8; n])))?;
+/// assert_eq!(lua.load("return type(zeros(2)) .. #zeros(2)").eval::<String>()?, "string2");
 /// # Ok::<(), lupa_core::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

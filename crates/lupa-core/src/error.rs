@@ -22,7 +22,11 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// | what caused that | `source`, of the standard trait: what lies behind the error of the host |
 ///
 /// All of them see through contexts and the positions of arguments, and find the same when an error of the host has passed
-/// through Lua code, however often.
+/// through Lua code, however often. So do [`Memory`](Self::Memory), [`RecursionLimit`](Self::RecursionLimit), [`Timeout`](Self::Timeout)
+/// and [`Interrupted`](Self::Interrupted) stay what they are.
+///
+/// The others say that Lua code, or what it passed, was wrong: a bad argument, an object in use, the end of a scope. In Lua they are
+/// texts as those of Lua's own functions are, and arrive as [`Runtime`](Self::Runtime) from where Lua code called.
 ///
 /// ```
 /// use lupa_core::{Error, ErrorContext, Result, Runtime};
@@ -39,6 +43,11 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// assert_eq!(error.text(), "plugin 'clock': stuck");
 /// assert!(error.traceback().unwrap().starts_with("stack traceback:"));
 /// assert!(matches!(error.root(), Error::Runtime(_)));
+///
+/// lua.globals()?.set("half", lua.function(|n: f64| n / 2.0)?)?;
+/// let error = lua.load("half('x')").exec().unwrap_err();
+/// assert!(matches!(error, Error::Runtime(_)));
+/// assert_eq!(error.text(), "bad argument #1: cannot convert string to number");
 /// # Ok::<(), Error>(())
 /// ```
 #[derive(Debug, Clone, thiserror::Error)]

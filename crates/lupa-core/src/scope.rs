@@ -26,7 +26,7 @@ impl Runtime {
     /// Runs `body`, which can make functions of closures that borrow: from variables outside the scope, mutably too.
     ///
     /// When `body` returns or panics, all that it lent is taken back. Lua code may have kept such a function, in a
-    /// global or a coroutine; to call it then is an error, [`Error::ScopeEnded`].
+    /// global or a coroutine; to call it then is an error in Lua, with the text of [`Error::ScopeEnded`].
     ///
     /// The scope holds the runtime's lock for its whole time, as [`Runtime::lock`] does: other threads that use the
     /// runtime wait for its end. In return the closures need be neither `Send` nor `Sync`: `Rc`, `Cell`
