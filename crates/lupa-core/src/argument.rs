@@ -16,7 +16,7 @@ use crate::slot::{Pusher, Slot};
 /// | `&T`, `&mut T` of a [`UserType`](crate::UserType) | the object in the next argument, borrowed for the call |
 /// | `Option` of one of these | `None` for nil, and where the caller gave fewer arguments |
 /// | [`Either<A, B>`](Either) | one of two of these |
-/// | [`Variadic<T>`](Variadic) | all arguments that are left; the last one only |
+/// | [`Variadic<T>`](Variadic) of an `Owned` type | all arguments that are left; the last one only |
 /// | `&Runtime` | nothing: the runtime that makes the call |
 /// | `&Call` | nothing: the call, for instance for [`Call::location`] |
 ///
