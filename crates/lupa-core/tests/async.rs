@@ -291,13 +291,14 @@ fn where_nobody_can_wait_is_an_error() -> Result<()> {
     let call = lua.create_function(|call| call.get::<Function>(0)?.call::<()>(()))?;
     lua.globals()?.set("call", call)?;
     lua.globals()?.set("turn", lua.async_function(turn)?)?;
-    let message = "cannot await here: this code was not called by an async call";
+    let message = "this code was not called by an async call, or from inside a function such as";
     let error = lua.load("turn()").exec().unwrap_err();
     assert!(error.to_string().contains(message), "{error}");
     for code in [
         "call(turn)",
         "table.sort({ 1, 2, 3 }, turn)",
         "('x'):gsub('x', turn)",
+        "package.preload.turns = turn require('turns')",
     ] {
         let error = block_on(lua.load(code).exec_async()).unwrap_err();
         assert!(error.to_string().contains(message), "{code}: {error}");

@@ -75,7 +75,10 @@ impl Await {
         let state = self.replace(State::Over);
         let text = match &state {
             State::Done(_) => None,
-            State::Refused => Some("cannot await here: this code was not called by an async call"),
+            State::Refused => Some(
+                "cannot await here: this code was not called by an async call, \
+                 or from inside a function such as table.sort or require",
+            ),
             State::New(_) => {
                 Some("cannot await here: the coroutine was resumed by other than its async call")
             }

@@ -71,7 +71,7 @@
 //! the userdata of an await, which is of no use; the coroutine goes on with an error when it is resumed once more.
 //!
 //! An async function that is called where nobody can wait is an error that says so: in a plain call, and below a C function or a host
-//! function that calls back, such as `table.sort`.
+//! function that calls back, such as `table.sort` or `require`.
 //!
 //! A plain `coroutine.yield()` of the code of an async call gives other tasks their turn; one with values is an error, as there is nobody to take them. In
 //! `resume_async` and streams both are what the coroutine gives.
