@@ -162,6 +162,10 @@ fn functions_lose_neither_payload_nor_arguments() -> Result<()> {
         "payload = select(2, debug.getupvalue(keep, 1))
          assert(not pcall(debug.setupvalue, keep, 1, object))
          assert(not pcall(debug.setupvalue, string.find, 1, object))
+         -- Behind the guards there is no original to be found.
+         for _, guarded in ipairs({debug.setupvalue, debug.setlocal, debug.sethook}) do
+             for i = 1, 9 do assert(debug.getupvalue(guarded, i) == nil) end
+         end
          function attack()
              for level = 1, 6 do for slot = -3, 12 do pcall(debug.setlocal, level, slot, {}) end end
              collectgarbage(); collectgarbage()
