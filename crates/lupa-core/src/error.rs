@@ -259,6 +259,36 @@ impl Error {
         }
     }
 
+    /// The error without the value of the error of Lua code below all that was said about it, and that value; `None` if
+    /// there is none.
+    pub(crate) fn without_value(&self) -> Option<(Error, Value)> {
+        let Error::Runtime(error) = self.root() else {
+            return None;
+        };
+        let value = error.value.as_ref()?.clone();
+        Some((self.clone().with_value(None), value))
+    }
+
+    /// The error with another value of the error of Lua code below all that was said about it.
+    pub(crate) fn with_value(self, value: Option<Value>) -> Error {
+        match self {
+            Error::Runtime(error) => Error::Runtime(Arc::new(RuntimeError {
+                message: error.message.clone(),
+                value,
+                traceback: error.traceback.clone(),
+            })),
+            Error::BadArgument(error) => Error::BadArgument(Arc::new(ArgumentError {
+                position: error.position,
+                cause: error.cause.clone().with_value(value),
+            })),
+            Error::Context(error) => Error::Context(Arc::new(ContextError {
+                context: error.context.clone(),
+                cause: error.cause.clone().with_value(value),
+            })),
+            other => other,
+        }
+    }
+
     /// The host program's own error, if this is one of type `T`.
     pub fn downcast_ref<T: StdError + 'static>(&self) -> Option<&T> {
         match self.root() {

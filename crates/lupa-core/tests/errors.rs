@@ -85,6 +85,10 @@ fn an_error_of_lua_code_keeps_value_and_traceback_under_a_context() -> Result<()
     assert_eq!(text.matches("stack traceback:").count(), 1);
     assert_eq!(text, format!("{}\n{traceback}", error.text()));
     assert!(error.source().is_none());
+    // What Lua has of the error must not keep the runtime alive.
+    let weak = lua.downgrade();
+    drop((error, raise, pass, lua));
+    assert!(weak.upgrade().is_none());
     Ok(())
 }
 

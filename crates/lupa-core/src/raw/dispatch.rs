@@ -8,6 +8,7 @@ use super::sys::{self, inline, inline::TValue};
 use super::userdata::{self, Borrow, Header};
 use crate::error::{Error, Panic};
 use crate::host::{Call, HostObject, Operation};
+use crate::value::Value;
 use std::ffi::c_int;
 use std::mem::needs_drop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -197,13 +198,37 @@ pub(crate) fn push_error(stack: Stack<'_>, error: Error) {
             None => stack.push_bytes(&e.message),
         },
         Error::Syntax { message } => stack.push_bytes(&message),
-        error if is_host_error(&error) => stack.push_host(HostError(error)),
+        error if is_host_error(&error) => push_host_error(stack, error),
         other => stack.push_bytes(other.text().as_bytes()),
     };
     if let Err(error) = pushed {
         // This cannot fail for want of memory: the metatable is there, see `prepare`.
-        let _ = stack.push_host(HostError(error));
+        let _ = stack.push_host(HostError::new(error));
     }
+}
+
+/// Pushes an error as an object. Of an error of Lua code that it contains, the value stays in Lua, in the object's
+/// environment: an object that had a handle would keep its own runtime alive.
+fn push_host_error(stack: Stack<'_>, error: Error) -> crate::Result<()> {
+    let Some((error, value)) = error.without_value() else {
+        return stack.push_host(HostError::new(error));
+    };
+    stack.reserve(4)?;
+    stack.push_host(HostError {
+        error,
+        has_value: true,
+    })?;
+    let object = stack.top();
+    let kept = stack.push_table(1, 0).and_then(|()| {
+        value.push(stack)?;
+        if let Some(environment) = stack.table(object + 1) {
+            environment.raw_set_index(1);
+            stack.set_environment(object);
+        }
+        Ok(())
+    });
+    stack.pop_to(if kept.is_ok() { object } else { object - 1 });
+    kept
 }
 
 /// Makes what is needed to raise errors, so that they can be raised when memory is short.
@@ -260,20 +285,47 @@ pub(super) fn take_panic(stack: Stack<'_>, index: c_int) -> Option<Panic> {
 }
 
 /// An error of the host program as a Lua value: `tostring` gives its message.
-struct HostError(Error);
+struct HostError {
+    error: Error,
+    /// The value of an error of Lua code is in the environment.
+    has_value: bool,
+}
+
+impl HostError {
+    fn new(error: Error) -> Self {
+        HostError {
+            error,
+            has_value: false,
+        }
+    }
+}
 
 impl HostObject for HostError {
     const NAME: &'static str = "host error";
     const OPERATIONS: &'static [Operation] = &[Operation::ToString];
 
     fn invoke(&self, _: Operation, call: &mut Call<'_>) -> crate::Result<()> {
-        call.push(self.0.text())
+        call.push(self.error.text())
     }
 }
 
 /// The error of the host that a value stands for.
 pub(crate) fn external_error(stack: Stack<'_>, index: c_int) -> Option<Error> {
-    stack.host_object::<HostError>(index).map(|e| e.0.clone())
+    let (error, has_value) = {
+        let object = stack.host_object::<HostError>(index)?;
+        (object.error.clone(), object.has_value)
+    };
+    if !has_value || stack.reserve(4).is_err() {
+        return Some(error);
+    }
+    let top = stack.top();
+    stack.push_environment(index);
+    let value = stack.table(top + 1).and_then(|environment| {
+        environment.raw_get_index(1);
+        Value::from_stack(stack, stack.top()).ok()
+    });
+    stack.pop_to(top);
+    Some(error.with_value(value))
 }
 
 /// Whether the runtime of a stack is `shared`.

@@ -67,13 +67,13 @@ impl Stack<'_> {
         }
     }
 
-    /// Pushes the environment of the function in a slot: a table.
+    /// Pushes the environment of the function or userdata in a slot: a table.
     pub(crate) fn push_environment(self, index: c_int) {
         // SAFETY: live and locked; a positive index; a slot is reserved. It neither allocates nor raises.
         unsafe { sys::lua_getfenv(self.l, index) }
     }
 
-    /// Pops the table on top and makes it the environment of the function in a slot.
+    /// Pops the table on top and makes it the environment of the function or userdata in a slot.
     pub(crate) fn set_environment(self, index: c_int) {
         // SAFETY: live and locked; a positive index; callers push a table. It neither allocates nor raises.
         unsafe { sys::lua_setfenv(self.l, index) };
