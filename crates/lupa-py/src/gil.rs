@@ -157,6 +157,20 @@ pub(crate) fn with_gil<R>(f: impl FnOnce(Python<'_>) -> R) -> R {
     f(unsafe { Python::assume_attached() })
 }
 
+/// How many modules there are in `sys.modules`, which is asked in each callback: a load, where `len` is a call.
+#[inline]
+pub(crate) fn module_count(_py: Python<'_>) -> ffi::Py_ssize_t {
+    static MODULES: AtomicPtr<ffi::PyObject> = AtomicPtr::new(std::ptr::null_mut());
+    let mut modules = MODULES.load(Ordering::Relaxed);
+    if modules.is_null() {
+        // SAFETY: the token proves that there is an interpreter. The dict lives as long as that.
+        modules = unsafe { ffi::PyImport_GetModuleDict() };
+        MODULES.store(modules, Ordering::Relaxed);
+    }
+    // SAFETY: a dict, and this thread has the GIL.
+    unsafe { (*modules.cast::<ffi::PyDictObject>()).ma_used }
+}
+
 /// Callbacks that are going on, in all threads. Only changed with the GIL.
 static CALLBACKS: AtomicUsize = AtomicUsize::new(0);
 

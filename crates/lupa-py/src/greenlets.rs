@@ -3,56 +3,51 @@
 //! Nothing is asked of them before the `greenlet` package is imported.
 
 use crate::errors::lua_error;
+use crate::gil::module_count;
 use lupa_core::Fiber;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicIsize, Ordering};
 
 /// `greenlet.getcurrent`.
 static GET_CURRENT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
+/// How many modules there were when they were last looked through in vain.
+static SEEN: AtomicIsize = AtomicIsize::new(0);
+
 /// The greenlet that runs, if there are any.
 #[inline]
 fn current(py: Python<'_>) -> PyResult<Option<Fiber>> {
-    static MODULES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
-    /// How many modules there were when they were last looked through.
-    static SEEN: AtomicUsize = AtomicUsize::new(0);
-
     if let Some(get_current) = GET_CURRENT.get(py) {
         // While it runs it stays where it is, and what has a fiber's number is in callbacks, so it does run.
         let greenlet = get_current.bind(py).call0()?;
         return Ok(Some(Fiber::new(greenlet.as_ptr().addr())));
     }
-    let modules = MODULES.get_or_try_init(py, || {
-        let modules = py
-            .import(intern!(py, "sys"))?
-            .getattr(intern!(py, "modules"))?;
-        Ok::<_, PyErr>(modules.cast_into::<PyDict>()?.unbind())
-    })?;
-    let modules = modules.bind(py);
-    if SEEN.load(Ordering::Relaxed) == modules.len() {
-        return Ok(None);
-    }
-    look_for_greenlets(modules)?;
-    SEEN.store(modules.len(), Ordering::Relaxed);
-    if GET_CURRENT.get(py).is_some() {
+    if SEEN.load(Ordering::Relaxed) != module_count(py) && look_for_greenlets(py)? {
         return current(py);
     }
     Ok(None)
 }
 
+/// Whether they are there, and ready.
 #[cold]
-fn look_for_greenlets(modules: &Bound<'_, PyDict>) -> PyResult<()> {
-    let py = modules.py();
-    if let Some(module) = modules.get_item(intern!(py, "greenlet"))?
-        // Missing while the module is being imported.
-        && let Ok(get_current) = module.getattr(intern!(py, "getcurrent"))
-    {
-        let _ = GET_CURRENT.set(py, get_current.unbind());
-    }
-    Ok(())
+fn look_for_greenlets(py: Python<'_>) -> PyResult<bool> {
+    let modules = py
+        .import(intern!(py, "sys"))?
+        .getattr(intern!(py, "modules"))?;
+    // The one that switches; the package around it may still be on its way.
+    let name = intern!(py, "greenlet._greenlet");
+    let Some(module) = modules.cast::<PyDict>()?.get_item(name)? else {
+        SEEN.store(module_count(py), Ordering::Relaxed);
+        return Ok(false);
+    };
+    let Some(get_current) = module.getattr_opt(intern!(py, "getcurrent"))? else {
+        return Ok(false);
+    };
+    let _ = GET_CURRENT.set(py, get_current.unbind());
+    Ok(true)
 }
 
 /// Lua is about to be entered while callbacks go on.
