@@ -17,18 +17,23 @@ static GET_CURRENT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 /// How many modules there were when they were last looked through in vain.
 static SEEN: AtomicIsize = AtomicIsize::new(0);
 
-/// The greenlet that runs, if there are any.
+/// Whether there may be greenlets.
 #[inline]
+fn may_be_there(py: Python<'_>) -> bool {
+    SEEN.load(Ordering::Relaxed) != module_count(py)
+}
+
+/// The greenlet that runs, if there are any.
 fn current(py: Python<'_>) -> PyResult<Option<Fiber>> {
-    if let Some(get_current) = GET_CURRENT.get(py) {
-        // While it runs it stays where it is, and what has a fiber's number is in callbacks, so it does run.
-        let greenlet = get_current.bind(py).call0()?;
-        return Ok(Some(Fiber::new(greenlet.as_ptr().addr())));
+    if GET_CURRENT.get(py).is_none() && !look_for_greenlets(py)? {
+        return Ok(None);
     }
-    if SEEN.load(Ordering::Relaxed) != module_count(py) && look_for_greenlets(py)? {
-        return current(py);
-    }
-    Ok(None)
+    let Some(get_current) = GET_CURRENT.get(py) else {
+        return Ok(None);
+    };
+    // While it runs it stays where it is, and what has a fiber's number is in callbacks, so it does run.
+    let greenlet = get_current.bind(py).call0()?;
+    Ok(Some(Fiber::new(greenlet.as_ptr().addr())))
 }
 
 /// Whether they are there, and ready.
@@ -47,12 +52,17 @@ fn look_for_greenlets(py: Python<'_>) -> PyResult<bool> {
         return Ok(false);
     };
     let _ = GET_CURRENT.set(py, get_current.unbind());
+    // No number of modules, so that they are asked from now on.
+    SEEN.store(-1, Ordering::Relaxed);
     Ok(true)
 }
 
 /// Lua is about to be entered while callbacks go on.
+#[inline]
 pub(crate) fn enter(py: Python<'_>) -> PyResult<()> {
-    if let Some(fiber) = current(py)? {
+    if may_be_there(py)
+        && let Some(fiber) = current(py)?
+    {
         fiber.enter();
     }
     Ok(())
@@ -61,6 +71,14 @@ pub(crate) fn enter(py: Python<'_>) -> PyResult<()> {
 /// Runs a callback, in which the thread may switch to another greenlet.
 #[inline]
 pub(crate) fn callback(py: Python<'_>, f: impl FnOnce() -> PyResult<()>) -> PyResult<()> {
+    if may_be_there(py) {
+        return switching(py, f);
+    }
+    f()
+}
+
+#[cold]
+fn switching(py: Python<'_>, f: impl FnOnce() -> PyResult<()>) -> PyResult<()> {
     match current(py)? {
         None => f(),
         Some(fiber) => fiber.callback(f).map_err(|_| {
