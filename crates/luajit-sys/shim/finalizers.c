@@ -123,8 +123,8 @@ static TValue *finalize(lua_State *L, lua_CFunction dummy, void *ud)
 int lupa_finalize(lua_State *L)
 {
   ptrdiff_t top = savestack(L, L->top);
-  /* Unlike lua_cpcall() this needs no memory. */
   uint8_t hooks = hook_save(G(L));
+  /* Unlike lua_cpcall() this needs no memory. */
   int status = lj_vm_cpcall(L, NULL, NULL, finalize);
   hook_restore(G(L), hooks);
   L->top = restorestack(L, top);

@@ -164,8 +164,8 @@ void lupa_raise_in_hook(lua_State *L)
 {
   hook_leave(G(L));
   if (G(L)->hookmask & HOOK_GC) {
-    /* LuaJIT prints what ends a finalizer, if it is a string. */
     lupa_skip_queued_finalizers(L);
+    /* LuaJIT prints what ends a finalizer, if it is a string. */
     lua_pop(L, 1);
     lua_pushliteral(L, "the host has stopped it");
   }

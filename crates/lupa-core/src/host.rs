@@ -71,7 +71,7 @@ impl Operation {
         Operation::Concat,
     ];
 
-    /// The operation of a trampoline's event. A call of a host function is a call.
+    /// The operation of a trampoline's event.
     #[inline]
     pub(crate) fn from_event(event: c_int) -> Operation {
         Self::ALL
