@@ -16,6 +16,7 @@
 //!   (`signal`) when a watchdog asks for it (`watch`).
 
 pub(crate) mod anchored;
+mod bias;
 pub(crate) mod call;
 pub(crate) mod cdata;
 pub(crate) mod cell;
