@@ -1,6 +1,6 @@
 //! Lua strings.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::handle::Handle;
 use crate::raw::anchored::Anchored;
 use std::fmt;
@@ -47,10 +47,8 @@ impl LuaString {
     /// # Errors
     /// `Error::Conversion` for what is not UTF-8; `Error::Closed`, `Error::Forked`.
     pub fn to_str(&self) -> Result<StringRef<'_, str>> {
-        let text = Anchored::new(&self.0)?.try_map(|bytes| {
-            std::str::from_utf8(bytes)
-                .map_err(|error| Error::conversion("string", "UTF-8 text", error.to_string()))
-        });
+        let text = Anchored::new(&self.0)?
+            .try_map(|bytes| std::str::from_utf8(bytes).map_err(crate::convert::not_text));
         text.map(StringRef)
     }
 

@@ -5,6 +5,7 @@ use super::slots::SlotKey;
 use super::sys::{self, inline, inline::TValue};
 use crate::error::{Error, Result};
 use std::ffi::{c_int, c_void};
+use std::str::Utf8Error;
 
 /// What a slot holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -198,6 +199,18 @@ impl<'s> Stack<'s> {
             let (data, length) = self.value(index)?.string()?;
             Some(std::slice::from_raw_parts(data, length))
         }
+    }
+
+    /// The bytes of a string slot as text.
+    #[inline]
+    pub(crate) fn text(self, index: c_int) -> Option<Result<&'s str, Utf8Error>> {
+        let bytes = self.bytes(index)?;
+        Some(match std::str::from_utf8(bytes) {
+            // SAFETY: they were found to be UTF-8. What `from_utf8` gives is the same, in memory: reading
+            // its two words as one, which compilers do, makes the processor wait until they are written.
+            Ok(_) => Ok(unsafe { std::str::from_utf8_unchecked(bytes) }),
+            Err(error) => Err(error),
+        })
     }
 
     /// An address that identifies a reference value; null for others.
