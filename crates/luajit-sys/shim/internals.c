@@ -26,9 +26,14 @@
 /* The numbers of src/offsets.rs, by which Rust code finds its way in these structures. */
 #define CHECK(name, value) _Static_assert(LUPA_##name == (value), "src/offsets.rs: " #name)
 
+CHECK(STATE_STATUS, offsetof(lua_State, status));
+CHECK(STATE_GLOBAL, offsetof(lua_State, glref));
 CHECK(STATE_BASE, offsetof(lua_State, base));
 CHECK(STATE_TOP, offsetof(lua_State, top));
 CHECK(STATE_MAXSTACK, offsetof(lua_State, maxstack));
+CHECK(STATE_STACK, offsetof(lua_State, stack));
+CHECK(STATE_CFRAME, offsetof(lua_State, cframe));
+CHECK(GLOBAL_HOOKMASK, offsetof(global_State, hookmask));
 CHECK(STRING_LENGTH, offsetof(GCstr, len));
 CHECK(STRING_DATA, sizeof(GCstr));
 CHECK(OBJECT_MARKED, offsetof(GChead, marked));
@@ -52,21 +57,13 @@ _Static_assert(LJ_TNIL == ~0u && LJ_TFALSE == ~1u && LJ_TTRUE == ~2u && LJ_TLIGH
 
 /* -- Calls ------------------------------------------------------------------ */
 
-int lupa_pcall(lua_State *L, int args, int results, int handler)
+#define CHECK_ENTRY(f) _Static_assert(_Generic(&f, int (*)(lua_State *, TValue *, int, ptrdiff_t): 1, default: 0), #f)
+CHECK_ENTRY(lj_vm_pcall);
+CHECK_ENTRY(lj_vm_resume);
+
+void lupa_restore_hooks(lua_State *L, int hooks)
 {
-  global_State *g = G(L);
-  uint8_t hooks = hook_save(g);
-  TValue *top = L->top, *base = top - args;
-  int status;
-  /* The slot between a function and its arguments. */
-  L->top = top + 1;
-  for (; top > base; top--)
-    copyTV(L, top, top - 1);
-  setnilV(top);
-  status = lj_vm_pcall(L, top + 1, results + 1, savestack(L, L->base + handler - 1));
-  if (status)
-    hook_restore(g, hooks);
-  return status;
+  hook_restore(G(L), (uint8_t)hooks & ~HOOK_EVENTMASK);
 }
 
 /* -- Anchors ---------------------------------------------------------------- */

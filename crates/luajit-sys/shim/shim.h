@@ -165,8 +165,8 @@ int lupa_make_room(lua_State *co, int count);
 /* Ends a coroutine that does not run: no more of its code will. */
 void lupa_end_coroutine(lua_State *co);
 
-/* lua_pcall() with a message handler, of which there is one in a slot: the most frequent call of the C API. */
-int lupa_pcall(lua_State *L, int args, int results, int handler);
+/* Puts back what an error in a hook or a finalizer has left of global_State.hookmask. */
+void lupa_restore_hooks(lua_State *L, int hooks);
 
 /* lua_close(), for a main state with LuaJIT's own allocator; in builds with LuaJIT's assertions it forgives a small
 ** error of LuaJIT's in its count of memory. */

@@ -24,8 +24,8 @@
 //! ```
 
 use crate::{
-    LUA_TBOOLEAN, LUA_TFUNCTION, LUA_TLIGHTUSERDATA, LUA_TNIL, LUA_TNONE, LUA_TNUMBER, LUA_TSTRING,
-    LUA_TTABLE, LUA_TTHREAD, LUA_TUSERDATA, lua_State,
+    LUA_OK, LUA_TBOOLEAN, LUA_TFUNCTION, LUA_TLIGHTUSERDATA, LUA_TNIL, LUA_TNONE, LUA_TNUMBER,
+    LUA_TSTRING, LUA_TTABLE, LUA_TTHREAD, LUA_TUSERDATA, LUA_YIELD, lua_State,
 };
 use core::ffi::c_int;
 use core::ptr::NonNull;
@@ -286,10 +286,20 @@ pub unsafe fn has_room(l: *mut lua_State, count: usize) -> bool {
     // SAFETY: by the caller; all three point into one stack.
     unsafe {
         let top = field(l, STATE_TOP).read();
-        let used = top.offset_from(field(l, STATE_BASE).read()) as usize;
+        let used = top.offset_from(field(l, STATE_BASE).read());
         let free = field(l, STATE_MAXSTACK).read().offset_from(top);
-        used.saturating_add(count) <= MOST_SLOTS && free >= 0 && count <= free as usize
+        count <= MOST_SLOTS && used <= (MOST_SLOTS - count) as isize && free >= count as isize
     }
+}
+
+/// `lua_status`: [`LUA_YIELD`](crate::LUA_YIELD) for a coroutine that waits in a yield.
+///
+/// # Safety
+/// As the module says; any thread of the state.
+#[inline]
+pub unsafe fn status(l: *mut lua_State) -> c_int {
+    // SAFETY: by the caller.
+    c_int::from(unsafe { l.byte_add(STATE_STATUS).cast::<u8>().read() })
 }
 
 /// The value in a slot; `None` beyond the top.
@@ -347,6 +357,53 @@ pub unsafe fn pop(l: *mut lua_State) {
         debug_assert!(top(l) > 0);
         let top = field(l, STATE_TOP);
         top.write(top.read().sub(1));
+    }
+}
+
+unsafe extern "C" {
+    // LuaJIT's own entries to its interpreter (`lj_vm.h`).
+    fn lj_vm_pcall(l: *mut lua_State, base: *mut TValue, results: c_int, handler: isize) -> c_int;
+    fn lj_vm_resume(l: *mut lua_State, base: *mut TValue, results: c_int, handler: isize) -> c_int;
+}
+
+/// `lua_pcall`, for a frame that is laid out as LuaJIT's interpreter has it: the message handler is in the slot
+/// `handler`, the function in the next, then a slot of `nil`, and above it the arguments, up to the top. The first of the
+/// results, which are as many as asked for or all of [`LUA_MULTRET`](crate::LUA_MULTRET), or the error comes to where the function was.
+///
+/// # Safety
+/// As the module says but that it runs Lua code, and the slots are filled so.
+#[inline]
+pub unsafe fn pcall(l: *mut lua_State, handler: c_int, results: c_int) -> c_int {
+    // SAFETY: by the caller; the fields are laid out as `offsets.rs` says. An error ends in the call.
+    unsafe {
+        debug_assert!(handler > 0 && top(l) >= handler + 2);
+        let hooks = l.byte_add(STATE_GLOBAL).cast::<*mut u8>().read();
+        let hooks = hooks.add(GLOBAL_HOOKMASK);
+        let before = hooks.read();
+        let handler = field(l, STATE_BASE).read().add(handler as usize - 1);
+        debug_assert!(handler.add(2).read().is_nil());
+        let from_stack = handler.byte_offset_from(field(l, STATE_STACK).read());
+        let status = lj_vm_pcall(l, handler.add(3), results + 1, from_stack);
+        if status != LUA_OK && hooks.read() != before {
+            crate::lupa_restore_hooks(l, before.into());
+        }
+        status
+    }
+}
+
+/// `lua_resume`
+///
+/// # Safety
+/// As the module says but that it runs Lua code; a coroutine with so many arguments on top.
+#[inline]
+pub unsafe fn resume(l: *mut lua_State, arguments: c_int) -> c_int {
+    // SAFETY: by the caller. A coroutine that waits in a yield gets the arguments as its results.
+    unsafe {
+        if status(l) == LUA_YIELD && field(l, STATE_CFRAME).read().is_null() {
+            let top = field(l, STATE_TOP).read();
+            return lj_vm_resume(l, top.sub(arguments as usize), 0, 0);
+        }
+        crate::lua_resume(l, arguments)
     }
 }
 

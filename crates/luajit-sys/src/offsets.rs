@@ -2,9 +2,14 @@
 // knows of them. `build.rs` reads this list, too, and has `shim/internals.c` compare each number with
 // LuaJIT's when it is compiled.
 offsets! {
+    STATE_STATUS = 11,
+    STATE_GLOBAL = 16,
     STATE_BASE = 32,
     STATE_TOP = 40,
     STATE_MAXSTACK = 48,
+    STATE_STACK = 56,
+    STATE_CFRAME = 80,
+    GLOBAL_HOOKMASK = 145,
     STRING_LENGTH = 20,
     STRING_DATA = 24,
     OBJECT_MARKED = 8,

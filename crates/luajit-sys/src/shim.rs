@@ -145,8 +145,8 @@ unsafe extern "C" {
     pub fn lupa_make_room(co: *mut lua_State, count: c_int) -> c_int;
     /// Ends a coroutine that does not run: no more of its code will.
     pub fn lupa_end_coroutine(co: *mut lua_State);
-    /// `lua_pcall` with a message handler, in a slot from 1, or all of [`LUA_MULTRET`](crate::LUA_MULTRET).
-    pub fn lupa_pcall(L: *mut lua_State, args: c_int, results: c_int, handler: c_int) -> c_int;
+    /// Puts back what an error in a hook or a finalizer has left of LuaJIT's `hookmask`.
+    pub(crate) fn lupa_restore_hooks(L: *mut lua_State, hooks: c_int);
     /// `lua_close`, for a main state with LuaJIT's own allocator. Finalizers run, and errors in them stay inside.
     pub fn lupa_close(L: *mut lua_State);
     /// Whether the FFI library was opened, so that there may be values of its types.

@@ -272,8 +272,7 @@ impl<'a> Chunk<'a> {
         read: impl for<'s> FnOnce(Results<'s>) -> Result<R>,
     ) -> Result<R> {
         self.runtime.shared().enter(|stack| {
-            let call = stack.begin_call();
-            self.push(stack)?;
+            let call = stack.begin_call_of(|stack| self.push(stack))?;
             push(&mut Arguments::new(stack))?;
             around.around(|| stack.call(call, sys::LUA_MULTRET))?;
             read(Results::new(stack, call.first()))

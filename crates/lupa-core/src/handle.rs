@@ -119,8 +119,7 @@ impl Handle {
         read: impl for<'s> FnOnce(Results<'s>) -> Result<R>,
     ) -> Result<R> {
         self.runtime.shared().enter(|stack| {
-            let call = stack.begin_call();
-            self.push(stack)?;
+            let call = stack.begin_call_of(|stack| self.push(stack))?;
             push(&mut Arguments::new(stack))?;
             around.around(|| stack.call(call, sys::LUA_MULTRET))?;
             read(Results::new(stack, call.first()))
@@ -141,14 +140,16 @@ impl Handle {
             if stack.kind(member) == Kind::Nil {
                 return Err(no_member(name, as_method));
             }
-            let call = stack.begin_call();
-            stack.push_copy(member);
+            let call = stack.begin_call_of(|stack| {
+                stack.push_copy(member);
+                Ok(())
+            })?;
             if as_method {
                 stack.push_copy(index);
             }
             let mut arguments = Arguments::new(stack);
             // Some of what every frame has to spare is in use.
-            arguments.reserve(4)?;
+            arguments.reserve(5)?;
             push(&mut arguments)?;
             stack.call(call, sys::LUA_MULTRET)?;
             read(Results::new(stack, call.first()))

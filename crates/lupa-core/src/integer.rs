@@ -14,25 +14,29 @@ macro_rules! integers {
         impl<'s> FromLua<'s> for $type {
             #[inline]
             fn from_lua(slot: Slot<'s>) -> Result<Self> {
-                let Some(n) = slot.number() else {
-                    let integer = cdata_integer(slot, stringify!($type))?;
-                    return integer.try_into().map_err(|_| {
-                        let range = ($type::MIN, $type::MAX);
-                        out_of_range("cdata", stringify!($type), integer, range)
-                    });
-                };
-                let i = n as $type;
-                // A cast saturates, so a number beyond the type does not come back equal,
-                // save for the type's own limits rounded to a double.
-                if i as f64 == n && (i != $type::MAX || i as u64 <= EXACT) {
-                    return Ok(i);
-                }
-                if n.fract() == 0.0 {
+                #[cold]
+                fn unusual(slot: Slot<'_>) -> Result<$type> {
                     let range = ($type::MIN, $type::MAX);
-                    Err(out_of_range("number", stringify!($type), n, range))
-                } else {
-                    Err(no_integer(n, stringify!($type)))
+                    let name = stringify!($type);
+                    match slot.number() {
+                        Some(n) if n.fract() == 0.0 => Err(out_of_range("number", name, n, range)),
+                        Some(n) => Err(no_integer(n, name)),
+                        None => {
+                            let integer = cdata_integer(slot, name)?;
+                            let narrowed = integer.try_into();
+                            narrowed.map_err(|_| out_of_range("cdata", name, integer, range))
+                        }
+                    }
                 }
+                if let Some(n) = slot.number() {
+                    let i = n as $type;
+                    // A cast saturates, so a number beyond the type does not come back equal,
+                    // save for the type's own limits rounded to a double.
+                    if i as f64 == n && (i != $type::MAX || i as u64 <= EXACT) {
+                        return Ok(i);
+                    }
+                }
+                unusual(slot)
             }
         }
 
@@ -79,12 +83,10 @@ fn push_large(to: &Pusher<'_>, integer: Option<(u64, bool)>) -> Result<bool> {
     Ok(ready)
 }
 
-#[cold]
 fn cdata_integer(slot: Slot<'_>, to: &'static str) -> Result<i128> {
     slot.cdata_integer()?.ok_or_else(|| slot.mismatch(to))
 }
 
-#[cold]
 fn out_of_range<T: std::fmt::Display>(
     from: &'static str,
     to: &'static str,
@@ -95,7 +97,6 @@ fn out_of_range<T: std::fmt::Display>(
     Error::conversion(from, to, message)
 }
 
-#[cold]
 fn no_integer(n: f64, to: &'static str) -> Error {
     Error::conversion("number", to, format!("{n} is no integer"))
 }

@@ -64,8 +64,7 @@ pub(crate) fn push_async(stack: Stack<'_>) -> Result<()> {
             *library.maker.get_or_init(|| maker)
         }
     };
-    let call = stack.begin_call();
-    stack.push_slot(maker);
+    let call = stack.begin_call(maker);
     stack.push_copy(begin);
     stack.call(call, 1)
 }

@@ -4,7 +4,7 @@ use super::dispatch;
 use super::shared::Shared;
 use super::slots;
 use super::stack::{Kind, Stack};
-use super::sys;
+use super::sys::{self, inline};
 use super::watch::{self, Record};
 use crate::error::{Error, Result, RuntimeError};
 use crate::value::Value;
@@ -16,15 +16,15 @@ use std::sync::atomic::Ordering;
 /// callback of the host, and for the error that says that the limit was reached.
 const NATIVE_STACK_RESERVE: usize = 192 * 1024;
 
-/// A call being built: the message handler's slot. The function and its arguments are
-/// pushed above it.
+/// A call being built: the message handler's slot. The function, a slot that LuaJIT's interpreter needs, and the arguments
+/// are above it.
 #[derive(Clone, Copy)]
 pub(crate) struct PendingCall {
     handler: c_int,
 }
 
 impl PendingCall {
-    /// Where the function goes, and after the call the first result.
+    /// Where the function is, and after the call the first result.
     #[inline]
     pub(crate) fn first(self) -> c_int {
         self.handler + 1
@@ -32,24 +32,51 @@ impl PendingCall {
 }
 
 impl<'s> Stack<'s> {
-    /// Starts a call by pushing the message handler.
+    /// Starts a call of what a slot of the anchors holds. The arguments are to be pushed next.
     #[inline]
-    pub(crate) fn begin_call(self) -> PendingCall {
+    pub(crate) fn begin_call(self, function: slots::SlotKey) -> PendingCall {
+        let call = self.begin();
+        self.push_slot(function);
+        self.push_nil();
+        call
+    }
+
+    /// Starts a call of a protected entry of the shim.
+    pub(crate) fn begin_protected(self, entry: sys::lua_CFunction) -> PendingCall {
+        let call = self.begin();
+        self.push_protected(entry);
+        self.push_nil();
+        call
+    }
+
+    /// Starts a call of the one value that `push` pushes.
+    #[inline]
+    pub(crate) fn begin_call_of(
+        self,
+        push: impl FnOnce(Self) -> Result<()>,
+    ) -> Result<PendingCall> {
+        let call = self.begin();
+        push(self)?;
+        debug_assert!(self.top() == call.first());
+        self.push_nil();
+        Ok(call)
+    }
+
+    #[inline]
+    fn begin(self) -> PendingCall {
         self.push_slot(Shared::message_handler_key());
         PendingCall {
             handler: self.top(),
         }
     }
 
-    /// Calls the function at `call.first()` with everything above it; `results` is a
+    /// Calls the function at `call.first()` with the arguments; `results` is a
     /// count or `LUA_MULTRET`. The results start at `call.first()`.
     #[inline]
     pub(crate) fn call(self, call: PendingCall, results: c_int) -> Result<()> {
-        let arguments = self.top() - call.handler - 1;
         let status = self.shared.run(self.l, || {
-            // SAFETY: live and locked; the function, its arguments and the handler are
-            // on the stack, and lua_pcall catches every error.
-            unsafe { sys::lupa_pcall(self.l, arguments, results, call.handler) }
+            // SAFETY: live and locked; one of the functions above has filled the slots.
+            unsafe { inline::pcall(self.l, call.handler, results) }
         })?;
         if status == sys::LUA_OK && !self.shared.stop.is_pending() {
             return Ok(());
@@ -153,8 +180,7 @@ impl<'s> Stack<'s> {
     /// Pushes `tostring(value)`, independent of the global of that name.
     pub(crate) fn push_tostring(self, index: c_int) -> Result<()> {
         self.reserve(8)?;
-        let call = self.begin_call();
-        self.push_slot(slots::TOSTRING);
+        let call = self.begin_call(slots::TOSTRING);
         self.push_copy(index);
         self.call(call, 1)?;
         match self.kind(call.first()) {
@@ -169,8 +195,7 @@ impl<'s> Stack<'s> {
 
     /// Pushes `a[b]`, metamethods included, for the two values on top, which stay.
     pub(crate) fn protected_index(self, table: c_int, key: c_int) -> Result<()> {
-        let call = self.begin_call();
-        self.push_slot(slots::INDEX);
+        let call = self.begin_call(slots::INDEX);
         self.push_copy(table);
         self.push_copy(key);
         self.call(call, 1)
@@ -178,8 +203,7 @@ impl<'s> Stack<'s> {
 
     /// `table[key] = value`, metamethods included.
     pub(crate) fn protected_newindex(self, table: c_int, key: c_int, value: c_int) -> Result<()> {
-        let call = self.begin_call();
-        self.push_slot(slots::NEWINDEX);
+        let call = self.begin_call(slots::NEWINDEX);
         self.push_copy(table);
         self.push_copy(key);
         self.push_copy(value);
@@ -197,8 +221,7 @@ impl<'s> Stack<'s> {
     }
 
     fn compare(self, entry: slots::SlotKey, a: c_int, b: c_int) -> Result<bool> {
-        let call = self.begin_call();
-        self.push_slot(entry);
+        let call = self.begin_call(entry);
         self.push_copy(a);
         self.push_copy(b);
         self.call(call, 1)?;
@@ -207,8 +230,7 @@ impl<'s> Stack<'s> {
 
     /// `#value`, metamethods of userdata included.
     pub(crate) fn protected_len(self, index: c_int) -> Result<f64> {
-        let call = self.begin_call();
-        self.push_slot(slots::LEN);
+        let call = self.begin_call(slots::LEN);
         self.push_copy(index);
         self.call(call, 1)?;
         Ok(self.number(call.first()).unwrap_or_default())

@@ -25,8 +25,7 @@ impl Stack<'_> {
         if !self.has_ctypes() {
             let top = self.top();
             self.reserve(4)?;
-            let call = self.begin_call();
-            self.push_protected(sys::lupa_p_open_ffi);
+            let call = self.begin_protected(sys::lupa_p_open_ffi);
             self.call(call, 0)?;
             self.pop_to(top);
         }

@@ -124,9 +124,12 @@ impl<'s> Stack<'s> {
     /// what it yields or returns there. Gives whether it yielded.
     pub(crate) fn resume(self, index: c_int, arguments: c_int) -> Result<bool> {
         let thread = self.thread(index)?;
-        match self.status_of(thread) {
-            CoroutineStatus::New | CoroutineStatus::Suspended => {}
-            status => return Err(Error::CoroutineUnresumable(status)),
+        // SAFETY: a slot has the coroutine, so it is alive. One that runs does not wait in a yield.
+        if unsafe { inline::status(thread) } != sys::LUA_YIELD {
+            match self.status_of(thread) {
+                CoroutineStatus::New | CoroutineStatus::Suspended => {}
+                status => return Err(Error::CoroutineUnresumable(status)),
+            }
         }
         self.go_on(thread, arguments, None)
     }
@@ -214,7 +217,7 @@ impl<'s> Stack<'s> {
                     return NO_ROOM;
                 }
                 move_values(self.l, thread, count);
-                sys::lua_resume(thread, count)
+                inline::resume(thread, count)
             }
         })?;
         if self.shared.stop.is_pending() && self.shared.take_stop(self) {

@@ -52,8 +52,7 @@ impl Stack<'_> {
         };
         let top = self.top();
         self.reserve(6)?;
-        let call = self.begin_call();
-        self.push_protected(sys::lupa_p_setmode);
+        let call = self.begin_protected(sys::lupa_p_setmode);
         self.push_number(f64::from(scope | mode.bits()));
         self.push_number(f64::from(trace));
         match function {

@@ -58,8 +58,7 @@ pub(super) unsafe fn prepare_anchors(l: *mut sys::lua_State) -> inline::Table {
 impl Stack<'_> {
     /// Opens the standard libraries of a mask of `LUPA_LIB_*`.
     pub(crate) fn open_libraries(self, libs: c_int) -> Result<()> {
-        let call = self.begin_call();
-        self.push_protected(sys::lupa_p_openlibs);
+        let call = self.begin_protected(sys::lupa_p_openlibs);
         self.push_number(f64::from(libs));
         self.call(call, 0)
     }
@@ -80,10 +79,9 @@ impl Stack<'_> {
             mode: c"bt".as_ptr(),
             status: 0,
         };
-        let call = self.begin_call();
-        self.load(&mut chunk)?;
+        let call = self.begin_call_of(|stack| stack.load(&mut chunk))?;
         if BYTECODE.get().is_none() {
-            let _ = BYTECODE.set(self.dump(self.top(), false)?);
+            let _ = BYTECODE.set(self.dump(call.first(), false)?);
         }
         self.push_function(super::coroutine::Raise);
         self.call(call, 1)?;
@@ -94,8 +92,7 @@ impl Stack<'_> {
     /// The bytecode of the Lua function in a slot; `strip` leaves the debug information out.
     pub(crate) fn dump(self, index: c_int, strip: bool) -> Result<Vec<u8>> {
         let top = self.top();
-        let call = self.begin_call();
-        self.push_protected(sys::lupa_p_dump);
+        let call = self.begin_protected(sys::lupa_p_dump);
         self.push_copy(index);
         self.push_boolean(strip);
         self.call(call, 1)?;
@@ -107,8 +104,7 @@ impl Stack<'_> {
     /// Compiles a chunk and pushes the function.
     pub(crate) fn load(self, chunk: &mut sys::LupaChunk) -> Result<()> {
         let base = self.top();
-        let call = self.begin_call();
-        self.push_slot(slots::LOAD);
+        let call = self.begin_call(slots::LOAD);
         // SAFETY: the pointer is used during the call below only, after which the former
         // chunk, of a load that this one interrupts, is put back.
         let result = unsafe {

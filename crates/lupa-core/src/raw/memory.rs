@@ -327,8 +327,7 @@ impl Stack<'_> {
             status: 0,
         };
         self.reserve(4)?;
-        let call = self.begin_call();
-        self.push_protected(entry);
+        let call = self.begin_protected(entry);
         // SAFETY: the pointer is used during the call below only, after which the former chunk,
         // of a load that this one interrupts, is put back.
         let result = unsafe {
@@ -344,8 +343,7 @@ impl Stack<'_> {
     #[cold]
     pub(super) fn push_table_protected(self, array: usize, hash: usize) -> Result<()> {
         self.reserve(5)?;
-        let call = self.begin_call();
-        self.push_protected(sys::lupa_p_table);
+        let call = self.begin_protected(sys::lupa_p_table);
         self.push_number(array as f64);
         self.push_number(hash as f64);
         self.call(call, 1).map(|()| self.remove_handler(call))

@@ -86,8 +86,7 @@ impl Stack<'_> {
     fn call_profiler(self, mode: Option<&str>) -> Result<()> {
         let top = self.top();
         self.reserve(4)?;
-        let call = self.begin_call();
-        self.push_protected(sys::lupa_p_profile);
+        let call = self.begin_protected(sys::lupa_p_profile);
         match mode {
             Some(mode) => self.push_bytes(mode.as_bytes())?,
             None => self.push_nil(),

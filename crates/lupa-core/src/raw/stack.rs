@@ -290,7 +290,9 @@ impl<'s> Stack<'s> {
     /// Keeps a copy of a value under a new slot of the anchors.
     #[inline]
     pub(crate) fn anchor(self, index: c_int) -> Result<SlotKey> {
-        let key = self.shared.slots.acquire().ok_or(Error::Memory)?;
+        let Some(key) = self.shared.slots.acquire() else {
+            return Err(Error::Memory);
+        };
         self.store(index, key);
         Ok(key)
     }
@@ -399,8 +401,7 @@ impl<'s> Stack<'s> {
             Gc::SetPause(percent) => (sys::LUA_GCSETPAUSE, percent),
             Gc::SetStepMul(percent) => (sys::LUA_GCSETSTEPMUL, percent),
         };
-        let call = self.begin_call();
-        self.push_protected(sys::lupa_p_gc);
+        let call = self.begin_protected(sys::lupa_p_gc);
         self.push_number(f64::from(what));
         self.push_number(f64::from(data));
         self.call(call, 1)?;
