@@ -9,6 +9,7 @@ use crate::function::Function;
 use crate::host::{Call, HostFunction, HostObject};
 use crate::libs::Libs;
 use crate::raw::Shared;
+use crate::raw::shared::Extension;
 use crate::reference::UserData;
 use crate::slot::{Pusher, Slot, TableBuilder};
 use crate::string::LuaString;
@@ -416,7 +417,7 @@ impl Runtime {
 
     /// A value of the host that belongs to this runtime; set once by [`Runtime::set_extension`].
     pub fn extension<T: Any + Send + Sync>(&self) -> Option<&T> {
-        self.0.extension().get()?.downcast_ref()
+        self.0.extension().get()?.get()
     }
 
     /// Puts a value of the host beside this runtime; it is dropped with it.
@@ -424,14 +425,8 @@ impl Runtime {
     /// # Errors
     /// Gives the value back if there is one already.
     pub fn set_extension<T: Any + Send + Sync>(&self, value: T) -> Result<(), T> {
-        let boxed: Box<dyn Any + Send + Sync> = Box::new(value);
-        self.0
-            .extension()
-            .set(boxed)
-            .map_err(|boxed| match boxed.downcast() {
-                Ok(value) => *value,
-                Err(_) => unreachable!("the box was made of a T"),
-            })
+        let refused = self.0.extension().set(Extension::new(value));
+        refused.map_err(Extension::into_inner)
     }
 
     /// Runs all finalizers and frees the state. Handles stay, and give `Error::Closed`. When the last owner of a

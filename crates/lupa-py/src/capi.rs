@@ -4,6 +4,7 @@
 //! PyO3 does not count entry points of this file as attached, which concerns it when a `Py` is dropped: it
 //! does that later then. `Bound` and what converts to it are as anywhere.
 
+use crate::errors::BoxedResult;
 use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
 use pyo3::panic::PanicException;
@@ -70,7 +71,7 @@ unsafe extern "C" {
 pub(crate) fn has_attribute(
     object: &Bound<'_, PyAny>,
     name: &Bound<'_, PyString>,
-) -> PyResult<bool> {
+) -> BoxedResult<bool> {
     #[cfg(not(Py_3_13))]
     use _PyObject_LookupAttr as get_optional_attribute;
     #[cfg(Py_3_13)]
@@ -82,7 +83,7 @@ pub(crate) fn has_attribute(
         let found = get_optional_attribute(object.as_ptr(), name.as_ptr(), &mut value);
         drop(Bound::from_owned_ptr_or_opt(object.py(), value));
         if found < 0 {
-            return Err(PyErr::fetch(object.py()));
+            return Err(PyErr::fetch(object.py()).into());
         }
         Ok(found > 0)
     }
@@ -93,11 +94,11 @@ pub(crate) fn has_attribute(
 pub(crate) fn generic_attribute<'py>(
     object: &Bound<'py, PyAny>,
     name: &Bound<'py, PyString>,
-) -> PyResult<Bound<'py, PyAny>> {
+) -> BoxedResult<Bound<'py, PyAny>> {
     // SAFETY: the GIL is held; the function gives a new reference, or null with an exception.
     unsafe {
         let value = ffi::PyObject_GenericGetAttr(object.as_ptr(), name.as_ptr());
-        Bound::from_owned_ptr_or_err(object.py(), value)
+        Ok(Bound::from_owned_ptr_or_err(object.py(), value)?)
     }
 }
 
@@ -129,16 +130,16 @@ impl<'py> Arguments<'py> {
     /// Calls an object with these arguments, without the first ones if so wanted.
     #[inline]
     pub(crate) fn call(
-        mut self,
+        &mut self,
         callable: &Bound<'py, PyAny>,
         skip: usize,
         named: Option<&Bound<'py, PyDict>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    ) -> BoxedResult<Bound<'py, PyAny>> {
         let py = callable.py();
         if named.is_some() {
             let arguments: Vec<_> = self.places.drain(1 + skip..).flatten().collect();
             let arguments = PyTuple::new(py, arguments)?;
-            return callable.call(arguments, named);
+            return Ok(callable.call(arguments, named)?);
         }
         let count = (self.places.len() - 1).saturating_sub(skip);
         // SAFETY: `Option<Bound>` is a pointer to an object or null (`Bound` is transparent). `count`
@@ -152,7 +153,7 @@ impl<'py> Arguments<'py> {
                 count + ffi::PY_VECTORCALL_ARGUMENTS_OFFSET,
                 std::ptr::null_mut(),
             );
-            Bound::from_owned_ptr_or_err(py, result)
+            Ok(Bound::from_owned_ptr_or_err(py, result)?)
         }
     }
 }
@@ -167,19 +168,20 @@ pub(crate) trait Callable: PyTypeInfo {
     fn call<'py>(
         slf: &Bound<'py, Self>,
         arguments: &[Borrowed<'_, 'py, PyAny>],
-    ) -> PyResult<Bound<'py, PyAny>>;
+    ) -> BoxedResult<Bound<'py, PyAny>>;
 }
 
 /// How attributes and items of a class' instances are read.
 pub(crate) trait Attributes: PyTypeInfo {
     /// `object[key]`
-    fn item<'py>(slf: &Bound<'py, Self>, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>>;
+    fn item<'py>(slf: &Bound<'py, Self>, key: &Bound<'py, PyAny>)
+    -> BoxedResult<Bound<'py, PyAny>>;
 
     /// The attribute of a name, whatever it is: `object.__getattribute__` is not asked before.
     fn attribute<'py>(
         slf: &Bound<'py, Self>,
         name: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyAny>>;
+    ) -> BoxedResult<Bound<'py, PyAny>>;
 }
 
 /// How items of a class' instances are set and deleted.
@@ -189,13 +191,13 @@ pub(crate) trait Items: PyTypeInfo {
         slf: &Bound<'py, Self>,
         key: &Bound<'py, PyAny>,
         value: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<()>;
+    ) -> BoxedResult<()>;
 }
 
 /// How a class' instances give their next value.
 pub(crate) trait Iteration: PyTypeInfo {
     /// The next value; `None` at the end.
-    fn next<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>>;
+    fn next<'py>(slf: &Bound<'py, Self>) -> BoxedResult<Option<Bound<'py, PyAny>>>;
 }
 
 impl CallSlot {
@@ -254,7 +256,7 @@ pub(crate) fn install_iteration<T: Iteration>(py: Python<'_>) {
 #[inline]
 fn answer<'py>(
     py: Python<'py>,
-    f: impl FnOnce() -> PyResult<Option<Bound<'py, PyAny>>>,
+    f: impl FnOnce() -> BoxedResult<Option<Bound<'py, PyAny>>>,
 ) -> *mut ffi::PyObject {
     match caught(py, f) {
         Some(Some(value)) => value.into_ptr(),
@@ -264,18 +266,18 @@ fn answer<'py>(
 
 /// The result of `f`; an error, or a panic, becomes CPython's current exception.
 #[inline]
-fn caught<R>(py: Python<'_>, f: impl FnOnce() -> PyResult<R>) -> Option<R> {
+fn caught<R>(py: Python<'_>, f: impl FnOnce() -> BoxedResult<R>) -> Option<R> {
     let result = catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
         let text = text.unwrap_or("panic from Rust code").to_owned();
-        Err(PanicException::new_err((text,)))
+        Err(PanicException::new_err((text,)).into())
     });
     match result {
         Ok(value) => Some(value),
         Err(error) => {
             drop_deferred();
-            error.restore(py);
+            PyErr::from(error).restore(py);
             None
         }
     }
@@ -315,7 +317,7 @@ unsafe extern "C" fn item_entry<T: Attributes>(
 unsafe fn read_entry<T>(
     object: *mut ffi::PyObject,
     key: *mut ffi::PyObject,
-    read: impl for<'py> FnOnce(&Bound<'py, T>, &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>>,
+    read: impl for<'py> FnOnce(&Bound<'py, T>, &Bound<'py, PyAny>) -> BoxedResult<Bound<'py, PyAny>>,
 ) -> *mut ffi::PyObject {
     // SAFETY: by the caller.
     let (py, object, key) = unsafe {
@@ -387,7 +389,7 @@ unsafe extern "C" fn call_entry<T: Callable>(
         if let Some(names) = names
             && let Ok(name) = names.get_item(0)
         {
-            return Err(unexpected_name(&name));
+            return Err(unexpected_name(&name).into());
         }
         T::call(&*callable.cast()?, arguments).map(Some)
     })

@@ -1,7 +1,7 @@
 //! Conversions between Python and Lua values.
 
 use crate::capi;
-use crate::errors::{Style, external, to_exception};
+use crate::errors::{BoxedResult, Style, external, to_exception};
 use crate::object::{default_flags, push_object, python_object};
 use crate::settings::Context;
 use crate::wrappers::{self, LuaObject, ProtocolWrapper};
@@ -142,9 +142,10 @@ fn push_overflowing(cx: &Context<'_, '_>, number: &Bound<'_, PyInt>, to: Pusher<
             // A Lua function gets the integer as an object: converted it would come here again.
             wrappers::call_wrapped(cx, function.get(), number.as_any())
         }
-        Err(_) => handler.call1((number,)),
+        Err(_) => handler.call1((number,)).map_err(Into::into),
     };
     let result = result.map_err(|error| {
+        let error = PyErr::from(error);
         if !error.is_instance_of::<PyException>(cx.py) {
             return external(error);
         }
@@ -163,7 +164,10 @@ fn push_overflowing(cx: &Context<'_, '_>, number: &Bound<'_, PyInt>, to: Pusher<
 
 /// The Python object for a Lua value.
 #[inline]
-pub(crate) fn to_python<'py>(cx: &Context<'_, 'py>, slot: Slot<'_>) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn to_python<'py>(
+    cx: &Context<'_, 'py>,
+    slot: Slot<'_>,
+) -> BoxedResult<Bound<'py, PyAny>> {
     let py = cx.py;
     Ok(match slot.kind() {
         Kind::None | Kind::Nil => py.None().into_bound(py),
@@ -202,15 +206,15 @@ fn number(py: Python<'_>, n: f64) -> Bound<'_, PyAny> {
 
 /// A Lua string in the runtime's encoding.
 #[inline]
-pub(crate) fn text<'py>(cx: &Context<'_, 'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn text<'py>(cx: &Context<'_, 'py>, bytes: &[u8]) -> BoxedResult<Bound<'py, PyAny>> {
     match &cx.settings.encoding {
-        Some(codec) => codec.decode(cx.py, bytes),
+        Some(codec) => Ok(codec.decode(cx.py, bytes)?),
         None => Ok(PyBytes::new(cx.py, bytes).into_any()),
     }
 }
 
 /// The value of an `int64_t` or `uint64_t` of the FFI library.
-fn cdata_integer(cx: &Context<'_, '_>, slot: Slot<'_>) -> PyResult<Option<i128>> {
+fn cdata_integer(cx: &Context<'_, '_>, slot: Slot<'_>) -> BoxedResult<Option<i128>> {
     slot.cdata_integer()
         .map_err(|error| to_exception(cx, error, Style::Plain))
 }
@@ -219,7 +223,7 @@ fn cdata_integer(cx: &Context<'_, '_>, slot: Slot<'_>) -> PyResult<Option<i128>>
 pub(crate) fn to_python_value<'py>(
     cx: &Context<'_, 'py>,
     value: &Value,
-) -> PyResult<Bound<'py, PyAny>> {
+) -> BoxedResult<Bound<'py, PyAny>> {
     cx.runtime
         .convert(value, |slot| to_python(cx, slot).map_err(external))
         .map_err(|error| to_exception(cx, error, Style::Plain))

@@ -8,6 +8,36 @@ use pyo3::exceptions::{PyException, PyMemoryError, PyRecursionError, PyTimeoutEr
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple, PyType};
+use pyo3::{CastError, CastIntoError};
+use std::convert::Infallible;
+
+/// An exception on its way to Python, behind a pointer.
+///
+/// A result with a `PyErr` in it is too large for registers: it is copied through memory wherever it is handed on, in the good case
+/// too, and each copy of what was just written costs a processor some nanoseconds.
+pub(crate) struct BoxedErr(Box<PyErr>);
+
+pub(crate) type BoxedResult<T> = Result<T, BoxedErr>;
+
+impl From<BoxedErr> for PyErr {
+    #[cold]
+    fn from(error: BoxedErr) -> Self {
+        *error.0
+    }
+}
+
+macro_rules! boxed {
+    ($($error:ty)*) => {$(
+        impl From<$error> for BoxedErr {
+            #[cold]
+            fn from(error: $error) -> Self {
+                BoxedErr(Box::new(error.into()))
+            }
+        }
+    )*};
+}
+
+boxed! { PyErr CastError<'_, '_> CastIntoError<'_> Infallible }
 
 /// The exception classes, made when the module is.
 pub(crate) struct Classes {
@@ -78,9 +108,9 @@ pub(crate) enum Style {
 
 /// A core error as the exception that Python code sees.
 #[cold]
-pub(crate) fn to_exception(cx: &Context<'_, '_>, error: Error, style: Style) -> PyErr {
+pub(crate) fn to_exception(cx: &Context<'_, '_>, error: Error, style: Style) -> BoxedErr {
     let py = cx.py;
-    match error {
+    BoxedErr::from(match error {
         Error::Runtime(e) => classes(py)
             .and_then(|classes| runtime_error(cx, classes, &e, style))
             .unwrap_or_else(|error| error),
@@ -97,7 +127,7 @@ pub(crate) fn to_exception(cx: &Context<'_, '_>, error: Error, style: Style) -> 
             }
         }
         other => exception(py, other),
-    }
+    })
 }
 
 /// As [`to_exception`], for errors that are not about Lua code, whose text may be in any encoding.
@@ -195,8 +225,9 @@ fn is_traceback_entry(line: &str) -> bool {
 /// A Python exception on its way into Lua: it becomes the error value. `KeyboardInterrupt` and the
 /// like are not for Lua code to catch.
 #[cold]
-pub(crate) fn raise_in_lua(cx: &Context<'_, '_>, call: &mut Call<'_>, error: PyErr) -> Error {
+pub(crate) fn raise_in_lua(cx: &Context<'_, '_>, call: &mut Call<'_>, error: BoxedErr) -> Error {
     let py = cx.py;
+    let error = PyErr::from(error);
     let catchable = error.is_instance_of::<PyException>(py);
     let exception = error.into_value(py).into_bound(py).into_any();
     let value = PyValue::wrapped(cx, &exception);
@@ -224,6 +255,6 @@ impl std::error::Error for Exception {}
 
 /// The exception behind a core error, to be handed through the core.
 #[cold]
-pub(crate) fn external(error: PyErr) -> Error {
-    Error::external(Exception(Some(error)))
+pub(crate) fn external(error: impl Into<PyErr>) -> Error {
+    Error::external(Exception(Some(error.into())))
 }

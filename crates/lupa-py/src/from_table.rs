@@ -74,7 +74,7 @@ impl<'py> Options<'py> {
         let Ok(table) = object.cast::<LuaTable>() else {
             return Ok(object.clone());
         };
-        operate(table.as_super(), Style::Plain, |cx, _| {
+        Ok(operate(table.as_super(), Style::Plain, |cx, _| {
             Converter {
                 cx,
                 options: self,
@@ -82,7 +82,7 @@ impl<'py> Options<'py> {
                 open: Vec::new(),
             }
             .run(table)
-        })
+        })?)
     }
 }
 

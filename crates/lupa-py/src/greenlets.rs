@@ -2,7 +2,7 @@
 //!
 //! Nothing is asked of them before the `greenlet` package is imported.
 
-use crate::errors::lua_error;
+use crate::errors::{BoxedResult, lua_error};
 use crate::gil::module_count;
 use lupa_core::Fiber;
 use pyo3::intern;
@@ -24,7 +24,7 @@ fn may_be_there(py: Python<'_>) -> bool {
 }
 
 /// The greenlet that runs, if there are any.
-fn current(py: Python<'_>) -> PyResult<Option<Fiber>> {
+fn current(py: Python<'_>) -> BoxedResult<Option<Fiber>> {
     if GET_CURRENT.get(py).is_none() && !look_for_greenlets(py)? {
         return Ok(None);
     }
@@ -38,7 +38,7 @@ fn current(py: Python<'_>) -> PyResult<Option<Fiber>> {
 
 /// Whether they are there, and ready.
 #[cold]
-fn look_for_greenlets(py: Python<'_>) -> PyResult<bool> {
+fn look_for_greenlets(py: Python<'_>) -> BoxedResult<bool> {
     let modules = py
         .import(intern!(py, "sys"))?
         .getattr(intern!(py, "modules"))?;
@@ -59,7 +59,7 @@ fn look_for_greenlets(py: Python<'_>) -> PyResult<bool> {
 
 /// Lua is about to be entered while callbacks go on.
 #[inline]
-pub(crate) fn enter(py: Python<'_>) -> PyResult<()> {
+pub(crate) fn enter(py: Python<'_>) -> BoxedResult<()> {
     if may_be_there(py)
         && let Some(fiber) = current(py)?
     {
@@ -70,7 +70,7 @@ pub(crate) fn enter(py: Python<'_>) -> PyResult<()> {
 
 /// Runs a callback, in which the thread may switch to another greenlet.
 #[inline]
-pub(crate) fn callback(py: Python<'_>, f: impl FnOnce() -> PyResult<()>) -> PyResult<()> {
+pub(crate) fn callback(py: Python<'_>, f: impl FnOnce() -> BoxedResult<()>) -> BoxedResult<()> {
     if may_be_there(py) {
         return switching(py, f);
     }
@@ -78,7 +78,7 @@ pub(crate) fn callback(py: Python<'_>, f: impl FnOnce() -> PyResult<()>) -> PyRe
 }
 
 #[cold]
-fn switching(py: Python<'_>, f: impl FnOnce() -> PyResult<()>) -> PyResult<()> {
+fn switching(py: Python<'_>, f: impl FnOnce() -> BoxedResult<()>) -> BoxedResult<()> {
     match current(py)? {
         None => f(),
         Some(fiber) => fiber.callback(f).map_err(|_| {

@@ -2,7 +2,7 @@
 
 use crate::capi::{self, compares_by_identity, has_attribute, is_builtin_buffer};
 use crate::convert::{PyArg, to_python};
-use crate::errors::{Style, external, raise_in_lua, to_exception};
+use crate::errors::{BoxedResult, Style, external, raise_in_lua, to_exception};
 use crate::gil::{Owned, Traits, with_gil};
 use crate::greenlets;
 use crate::pylib::PyArguments;
@@ -129,7 +129,7 @@ pub(crate) fn push_object(
 }
 
 /// The protocol that is used when none was asked for: items, if the object has them.
-pub(crate) fn default_flags(object: &Bound<'_, PyAny>) -> PyResult<u8> {
+pub(crate) fn default_flags(object: &Bound<'_, PyAny>) -> BoxedResult<u8> {
     let has_items = has_attribute(object, intern!(object.py(), "__getitem__"))?;
     Ok(if has_items { AS_INDEX } else { 0 })
 }
@@ -195,7 +195,7 @@ impl HostObject for PyObjectRef {
 /// Runs a callback with the GIL; a Python exception becomes the Lua error.
 pub(crate) fn callback(
     call: &mut Call<'_>,
-    f: impl FnOnce(&Context<'_, '_>, &mut Call<'_>) -> PyResult<()>,
+    f: impl FnOnce(&Context<'_, '_>, &mut Call<'_>) -> BoxedResult<()>,
 ) -> Result<()> {
     with_gil(|py| {
         let runtime = call.runtime_ref();
@@ -203,16 +203,16 @@ pub(crate) fn callback(
         let settings = Settings::of(&runtime).ok_or_else(gone)?;
         let owner = settings.owner.get(py).ok_or_else(gone)?;
         let cx = Context::new(py, &runtime, settings, Some(&owner));
-        let result = match greenlets::callback(py, || f(&cx, call)) {
-            Ok(()) => Ok(()),
-            Err(error) => {
+        let raised = greenlets::callback(py, || f(&cx, call)).err();
+        cx.settings.held.drop_parked(py);
+        match raised {
+            None => Ok(()),
+            Some(error) => {
                 let raised = raise_in_lua(&cx, call, error);
                 capi::drop_deferred();
                 Err(raised)
             }
-        };
-        cx.settings.held.drop_parked(py);
-        result
+        }
     })
 }
 
@@ -221,7 +221,7 @@ pub(crate) fn push(
     cx: &Context<'_, '_>,
     call: &mut Call<'_>,
     object: &Bound<'_, PyAny>,
-) -> PyResult<()> {
+) -> BoxedResult<()> {
     call.push(PyArg::new(cx, object))
         .map_err(|error| to_exception(cx, error, Style::Plain))
 }
@@ -231,7 +231,7 @@ impl PyObjectRef {
         self.flags & AS_INDEX != 0 && handler.is_none()
     }
 
-    fn index(&self, cx: &Context<'_, '_>, call: &mut Call<'_>) -> PyResult<()> {
+    fn index(&self, cx: &Context<'_, '_>, call: &mut Call<'_>) -> BoxedResult<()> {
         let object = self.bind(cx.py);
         let key = to_python(cx, call.arg(1))?;
         let getter = cx.settings.attribute_getter.as_ref();
@@ -250,20 +250,21 @@ impl PyObjectRef {
         push(cx, call, &value)
     }
 
-    fn new_index(&self, cx: &Context<'_, '_>, call: &mut Call<'_>) -> PyResult<()> {
+    fn new_index(&self, cx: &Context<'_, '_>, call: &mut Call<'_>) -> BoxedResult<()> {
         let object = self.bind(cx.py);
         let key = to_python(cx, call.arg(1))?;
         let value = to_python(cx, call.arg(2))?;
         let setter = cx.settings.attribute_setter.as_ref();
         if self.by_item(setter) {
             sandbox::check_item(cx, &key)?;
-            object.set_item(key, value)
+            Ok(object.set_item(key, value)?)
         } else if let Some(setter) = setter {
             sandbox::check_attribute(cx, &object, &key, Access::Set)?;
-            setter.bind(cx.py).call1((object, key, value)).map(drop)
+            setter.bind(cx.py).call1((object, key, value))?;
+            Ok(())
         } else {
             let name = attribute_name(cx, &object, key, Access::Set)?;
-            object.setattr(name, value)
+            Ok(object.setattr(name, value)?)
         }
     }
 }
@@ -292,7 +293,7 @@ fn attribute_name<'py>(
     object: &Bound<'py, PyAny>,
     key: Bound<'py, PyAny>,
     access: Access,
-) -> PyResult<Bound<'py, PyString>> {
+) -> BoxedResult<Bound<'py, PyString>> {
     let name = match &cx.settings.attribute_filter {
         Some(filter) => filter
             .filter(object, key, access)
@@ -304,7 +305,7 @@ fn attribute_name<'py>(
     name.cast_into::<PyString>().map_err(|error| {
         let name = error.into_inner().get_type();
         let kind = name.name().map(|n| n.to_string()).unwrap_or_default();
-        PyTypeError::new_err(format!("attribute name must be string, not '{kind}'"))
+        PyTypeError::new_err(format!("attribute name must be string, not '{kind}'")).into()
     })
 }
 
@@ -312,9 +313,12 @@ fn attribute_name<'py>(
 pub(crate) fn decoded<'py>(
     cx: &Context<'_, 'py>,
     name: Bound<'py, PyAny>,
-) -> PyResult<Bound<'py, PyAny>> {
+) -> BoxedResult<Bound<'py, PyAny>> {
     match name.cast::<PyBytes>() {
-        Ok(bytes) => cx.settings.source_encoding.decode(cx.py, bytes.as_bytes()),
+        Ok(bytes) => Ok(cx
+            .settings
+            .source_encoding
+            .decode(cx.py, bytes.as_bytes())?),
         Err(_) => Ok(name),
     }
 }
@@ -324,7 +328,7 @@ fn call_python(
     cx: &Context<'_, '_>,
     call: &mut Call<'_>,
     function: Bound<'_, PyAny>,
-) -> PyResult<()> {
+) -> BoxedResult<()> {
     let mut arguments = capi::Arguments::new();
     let mut named: Option<Bound<'_, PyDict>> = None;
     for index in 0..call.len() {
@@ -360,7 +364,7 @@ pub(crate) fn push_results(
     cx: &Context<'_, '_>,
     call: &mut Call<'_>,
     result: &Bound<'_, PyAny>,
-) -> PyResult<()> {
+) -> BoxedResult<()> {
     if cx.settings.unpack_returned_tuples
         && let Ok(tuple) = result.cast::<PyTuple>()
     {
@@ -369,7 +373,11 @@ pub(crate) fn push_results(
     push(cx, call, result)
 }
 
-fn tostring(cx: &Context<'_, '_>, call: &mut Call<'_>, object: &Bound<'_, PyAny>) -> PyResult<()> {
+fn tostring(
+    cx: &Context<'_, '_>,
+    call: &mut Call<'_>,
+    object: &Bound<'_, PyAny>,
+) -> BoxedResult<()> {
     let text = object.str()?;
     let codec = cx
         .settings
@@ -377,13 +385,14 @@ fn tostring(cx: &Context<'_, '_>, call: &mut Call<'_>, object: &Bound<'_, PyAny>
         .as_ref()
         .unwrap_or(&cx.settings.source_encoding);
     codec.encode(&text, |bytes| {
-        call.push(lupa_core::Bytes(bytes))
-            .map_err(|error| to_exception(cx, error, Style::Plain))
-    })
+        let pushed = call.push(lupa_core::Bytes(bytes));
+        Ok(pushed.map_err(|error| to_exception(cx, error, Style::Plain))?)
+    })?;
+    Ok(())
 }
 
 /// Python's operator for Lua's.
-fn operator(cx: &Context<'_, '_>, call: &mut Call<'_>, operation: Operation) -> PyResult<()> {
+fn operator(cx: &Context<'_, '_>, call: &mut Call<'_>, operation: Operation) -> BoxedResult<()> {
     let py = cx.py;
     let a = to_python(cx, call.arg(0))?;
     if operation == Operation::Neg {
@@ -413,9 +422,7 @@ fn operator(cx: &Context<'_, '_>, call: &mut Call<'_>, operation: Operation) -> 
             .call_method1("concat", (a, b))?,
         other => {
             let name = other.metamethod();
-            return Err(PyTypeError::new_err(format!(
-                "unsupported Lua operator {name}"
-            )));
+            return Err(PyTypeError::new_err(format!("unsupported Lua operator {name}")).into());
         }
     };
     push(cx, call, &result)
@@ -425,7 +432,7 @@ fn is_lua_text(slot: Slot<'_>) -> bool {
     slot.bytes().is_some() || slot.number().is_some()
 }
 
-fn push_truth(cx: &Context<'_, '_>, call: &mut Call<'_>, truth: bool) -> PyResult<()> {
+fn push_truth(cx: &Context<'_, '_>, call: &mut Call<'_>, truth: bool) -> BoxedResult<()> {
     push(cx, call, &truth.into_pyobject(cx.py)?.to_owned().into_any())
 }
 

@@ -2,7 +2,7 @@
 
 use crate::capi;
 use crate::convert::{PyArg, to_python};
-use crate::errors::{Style, external, to_exception};
+use crate::errors::{BoxedResult, Style, external, to_exception};
 use crate::object::{
     AS_INDEX, ENUMERATE, PyFunction, PyObjectRef, UNPACK, callback, decoded, push, push_object,
     python_object,
@@ -29,7 +29,7 @@ pub(crate) fn install(
     runtime: &Runtime,
     settings: &Settings,
     options: &Options,
-) -> PyResult<()> {
+) -> BoxedResult<()> {
     let cx = Context::new(py, runtime, settings, None);
     static BUILTINS: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
     let import = || py.import("builtins").map(Bound::unbind);
@@ -147,8 +147,8 @@ fn check_object(call: &mut Call<'_>, function: &str) -> Result<()> {
     }
 }
 
-fn object_argument<'py>(py: Python<'py>, call: &Call<'_>) -> PyResult<Bound<'py, PyAny>> {
-    python_object(py, call.arg(0)).ok_or_else(|| PyTypeError::new_err("not a python object"))
+fn object_argument<'py>(py: Python<'py>, call: &Call<'_>) -> BoxedResult<Bound<'py, PyAny>> {
+    python_object(py, call.arg(0)).ok_or_else(|| PyTypeError::new_err("not a python object").into())
 }
 
 /// Pushes by a closure; a core error becomes the exception for it.
@@ -156,7 +156,7 @@ fn push_with(
     cx: &Context<'_, '_>,
     call: &mut Call<'_>,
     f: impl FnOnce(Pusher<'_>) -> Result<()>,
-) -> PyResult<()> {
+) -> BoxedResult<()> {
     call.push_with(f)
         .map_err(|error| to_exception(cx, error, Style::Plain))
 }
@@ -212,7 +212,7 @@ fn push_iterator(
     call: &mut Call<'_>,
     flags: u8,
     start: Option<f64>,
-) -> PyResult<()> {
+) -> BoxedResult<()> {
     let iterator = object_argument(cx.py, call)?.try_iter()?;
     let unpack = if cx.settings.unpack_returned_tuples {
         UNPACK
@@ -252,7 +252,7 @@ fn next_item(
     call: &mut Call<'_>,
     iterator: Bound<'_, PyAny>,
     flags: u8,
-) -> PyResult<()> {
+) -> BoxedResult<()> {
     let mut iterator = iterator.cast_into::<PyIterator>().map_err(|error| {
         let kind = error.into_inner().get_type();
         let kind = kind.name().map(|name| name.to_string()).unwrap_or_default();
@@ -283,7 +283,7 @@ fn push_item(
     call: &mut Call<'_>,
     value: &Bound<'_, PyAny>,
     may_be_nil: bool,
-) -> PyResult<()> {
+) -> BoxedResult<()> {
     if may_be_nil {
         return push(cx, call, value);
     }
@@ -304,7 +304,7 @@ impl PyArguments {
         py: Python<'py>,
         positional: &mut capi::Arguments<'py>,
         named: &mut Option<Bound<'py, PyDict>>,
-    ) -> PyResult<()> {
+    ) -> BoxedResult<()> {
         for value in &self.positional {
             positional.push(value.bind(py).clone());
         }
@@ -313,7 +313,7 @@ impl PyArguments {
             if named.contains(&name)? {
                 let message =
                     format!("function() got multiple values for keyword argument '{name}'");
-                return Err(PyTypeError::new_err(message));
+                return Err(PyTypeError::new_err(message).into());
             }
             named.set_item(name, value)?;
         }
@@ -338,7 +338,7 @@ fn args(call: &mut Call<'_>) -> Result<()> {
 const MOST_HOLES: usize = 1 << 16;
 
 /// The arguments in a table: integer keys are positions, string keys names.
-fn unpack_table(cx: &Context<'_, '_>, table: Slot<'_>) -> PyResult<PyArguments> {
+fn unpack_table(cx: &Context<'_, '_>, table: Slot<'_>) -> BoxedResult<PyArguments> {
     let py = cx.py;
     let length = table.raw_len();
     let mut indexed: Vec<(usize, Py<PyAny>)> = Vec::new();
@@ -365,7 +365,7 @@ fn unpack_table(cx: &Context<'_, '_>, table: Slot<'_>) -> PyResult<PyArguments> 
     collected.map_err(|error| to_exception(cx, error, Style::Plain))?;
     // A few entries can make a table look long, far beyond what memory could hold.
     if length.saturating_sub(indexed.len()) > MOST_HOLES {
-        return Err(PyIndexError::new_err("too many nil values in the table"));
+        return Err(PyIndexError::new_err("too many nil values in the table").into());
     }
     let mut positional: Vec<Py<PyAny>> = (0..length).map(|_| py.None()).collect();
     for (index, value) in indexed {
@@ -413,5 +413,5 @@ fn exit(call: &mut Call<'_>) -> Result<()> {
             },
         },
     };
-    callback(call, |_, _| Err(PySystemExit::new_err(code)))
+    callback(call, |_, _| Err(PySystemExit::new_err(code).into()))
 }

@@ -2,7 +2,7 @@
 
 use crate::codec::{Codec, ascii};
 use crate::convert::{PyArg, text, to_python};
-use crate::errors::{Style, exception, external, lua_error, to_exception};
+use crate::errors::{BoxedResult, Style, exception, external, lua_error, to_exception};
 use crate::gil::{BackReference, Held, RunningLua, WithoutGil, callbacks_go_on};
 use crate::greenlets;
 use crate::interruption;
@@ -40,7 +40,7 @@ pub(crate) struct LuaRuntime {
 impl LuaRuntime {
     /// Takes the runtime's lock; releases the GIL if that means waiting.
     #[inline]
-    pub(crate) fn lock(&self, py: Python<'_>) -> PyResult<Guard<'_>> {
+    pub(crate) fn lock(&self, py: Python<'_>) -> BoxedResult<Guard<'_>> {
         if callbacks_go_on(py) {
             greenlets::enter(py)?;
         }
@@ -49,7 +49,7 @@ impl LuaRuntime {
         }
         WithoutGil(py)
             .around(|| self.runtime.lock())
-            .map_err(|error| lua_error(py, &error.to_string()))
+            .map_err(|error| lua_error(py, &error.to_string()).into())
     }
 }
 
@@ -65,7 +65,7 @@ fn operate<'py, R>(
     slf: &Bound<'py, LuaRuntime>,
     style: Style,
     f: impl FnOnce(&Context<'_, 'py>) -> lupa_core::Result<R>,
-) -> PyResult<R> {
+) -> BoxedResult<R> {
     let cx = Context::of(slf);
     let result = {
         let _guard = slf.get().lock(slf.py())?;
@@ -81,7 +81,7 @@ fn run<'py>(
     expression: bool,
     args: &Bound<'py, PyTuple>,
     limit: Option<Duration>,
-) -> PyResult<Bound<'py, PyAny>> {
+) -> BoxedResult<Bound<'py, PyAny>> {
     operate(slf, Style::Chunk, |cx| {
         let chunk = code.chunk(cx.runtime);
         let chunk = if expression {
@@ -133,7 +133,7 @@ impl LuaRuntime {
         timeout: Option<&Bound<'_, PyAny>>,
         encoding_errors: &str,
         sandbox: Truth,
-    ) -> PyResult<Self> {
+    ) -> BoxedResult<Self> {
         let encoding = encoding.name()?;
         let source_name = ascii(source_encoding)?.filter(|name| !name.is_empty());
         let source_name = source_name
@@ -144,7 +144,7 @@ impl LuaRuntime {
         if attribute_filter.is_some() && (attribute_getter.is_some() || attribute_setter.is_some())
         {
             let message = "attribute_filter and attribute_handlers are mutually exclusive";
-            return Err(PyValueError::new_err(message));
+            return Err(PyValueError::new_err(message).into());
         }
         let overflow_handler = callable(overflow_handler, "overflow_handler")?;
         let libs = libraries(libs)?;
@@ -170,7 +170,7 @@ impl LuaRuntime {
             owner: BackReference::new(),
         });
         if runtime.set_extension(Arc::clone(&settings)).is_err() {
-            return Err(lua_error(py, "the runtime is in use already"));
+            return Err(lua_error(py, "the runtime is in use already").into());
         }
         let options = pylib::Options {
             register_eval: register_eval.map_or(!sandbox, |truth| truth.0),
@@ -204,7 +204,7 @@ impl LuaRuntime {
     /// The name and version of the implementation, such as `LuaJIT 2.1.1700000000`. As Lua's texts are, it
     /// is bytes in a runtime without encoding.
     #[getter]
-    fn lua_implementation<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+    fn lua_implementation<'py>(slf: &Bound<'py, Self>) -> BoxedResult<Bound<'py, PyAny>> {
         let py = slf.py();
         static VERSION: PyOnceLock<String> = PyOnceLock::new();
         // Asked of a runtime of its own: code in this one may have changed its globals.
@@ -231,7 +231,7 @@ impl LuaRuntime {
         name: Option<&Bound<'py, PyAny>>,
         mode: Option<&Bound<'py, PyAny>>,
         timeout: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    ) -> BoxedResult<Bound<'py, PyAny>> {
         let code = Code::new(&slf.get().settings, lua_code, name, mode)?;
         let limit = interruption::time_limit(timeout)?;
         run(slf, &code, true, args, limit)
@@ -246,7 +246,7 @@ impl LuaRuntime {
         name: Option<&Bound<'py, PyAny>>,
         mode: Option<&Bound<'py, PyAny>>,
         timeout: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    ) -> BoxedResult<Bound<'py, PyAny>> {
         let code = Code::new(&slf.get().settings, lua_code, name, mode)?;
         let limit = interruption::time_limit(timeout)?;
         run(slf, &code, false, args, limit)
@@ -259,7 +259,7 @@ impl LuaRuntime {
         lua_code: &Bound<'py, PyAny>,
         name: Option<&Bound<'py, PyAny>>,
         mode: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    ) -> BoxedResult<Bound<'py, PyAny>> {
         let code = Code::new(&slf.get().settings, lua_code, name, mode)?;
         operate(slf, Style::Plain, |cx| {
             code.chunk(cx.runtime)
@@ -271,9 +271,9 @@ impl LuaRuntime {
     fn require<'py>(
         slf: &Bound<'py, Self>,
         modulename: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    ) -> BoxedResult<Bound<'py, PyAny>> {
         if !modulename.is_instance_of::<PyString>() && !modulename.is_instance_of::<PyBytes>() {
-            return Err(PyTypeError::new_err("modulename must be a string"));
+            return Err(PyTypeError::new_err("modulename must be a string").into());
         }
         operate(slf, Style::Traceback, |cx| {
             let require: Option<Reference> = cx.runtime.globals()?.get("require")?;
@@ -289,7 +289,7 @@ impl LuaRuntime {
     }
 
     /// The table of Lua's globals.
-    fn globals<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+    fn globals<'py>(slf: &Bound<'py, Self>) -> BoxedResult<Bound<'py, PyAny>> {
         operate(slf, Style::Plain, |cx| {
             let globals = cx.runtime.globals()?;
             cx.runtime
@@ -303,7 +303,7 @@ impl LuaRuntime {
         slf: &Bound<'py, Self>,
         items: &Bound<'py, PyTuple>,
         kwargs: Option<&Bound<'py, PyDict>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    ) -> BoxedResult<Bound<'py, PyAny>> {
         let mut sources = vec![items.clone().into_any()];
         sources.extend(kwargs.map(|kwargs| kwargs.clone().into_any()));
         operate(slf, Style::Plain, |cx| {
@@ -318,7 +318,7 @@ impl LuaRuntime {
         slf: &Bound<'py, Self>,
         args: &Bound<'py, PyTuple>,
         recursive: bool,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    ) -> BoxedResult<Bound<'py, PyAny>> {
         let sources: Vec<_> = args.iter().collect();
         operate(slf, Style::Plain, |cx| {
             table_from::build(cx, &sources, recursive)
@@ -333,7 +333,7 @@ impl LuaRuntime {
     }
 
     /// Runs a full cycle of Lua's garbage collector.
-    fn gccollect(slf: &Bound<'_, Self>) -> PyResult<()> {
+    fn gccollect(slf: &Bound<'_, Self>) -> BoxedResult<()> {
         operate(slf, Style::Plain, |cx| {
             WithoutGil(cx.py).around(|| cx.runtime.gc_collect())
         })
@@ -351,7 +351,7 @@ impl LuaRuntime {
     /// The memory in use in bytes; None if the runtime was made without `max_memory`. With
     /// `total`, the memory that the runtime itself takes is included.
     #[pyo3(signature = (total = false))]
-    fn get_memory_used(slf: &Bound<'_, Self>, total: bool) -> PyResult<Option<usize>> {
+    fn get_memory_used(slf: &Bound<'_, Self>, total: bool) -> BoxedResult<Option<usize>> {
         let inner = slf.get();
         if !inner.limited {
             return Ok(None);
@@ -363,11 +363,11 @@ impl LuaRuntime {
     /// Sets the memory limit in bytes; 0 for none. With `total`, the memory that the runtime itself
     /// takes is included. RuntimeError if the runtime was made without `max_memory`.
     #[pyo3(signature = (max_memory, total = false))]
-    fn set_max_memory(slf: &Bound<'_, Self>, max_memory: usize, total: bool) -> PyResult<()> {
+    fn set_max_memory(slf: &Bound<'_, Self>, max_memory: usize, total: bool) -> BoxedResult<()> {
         let inner = slf.get();
         if !inner.limited {
             let message = "max_memory must be set on LuaRuntime creation";
-            return Err(PyRuntimeError::new_err(message));
+            return Err(PyRuntimeError::new_err(message).into());
         }
         let base = if total { 0 } else { inner.base_memory };
         let limit = (max_memory > 0).then(|| base.saturating_add(max_memory));
@@ -379,7 +379,7 @@ impl LuaRuntime {
     fn set_overflow_handler(
         slf: &Bound<'_, Self>,
         overflow_handler: Option<Bound<'_, PyAny>>,
-    ) -> PyResult<()> {
+    ) -> BoxedResult<()> {
         let handler = callable(overflow_handler, "overflow_handler")?;
         slf.get().settings.set_overflow_handler(handler);
         Ok(())
@@ -387,10 +387,10 @@ impl LuaRuntime {
 
     /// Ends the Lua code that runs in this runtime with a LuaInterruptedError in the thread that runs it.
     /// Does nothing if none runs. May be called from any thread, in a callback and in a signal handler.
-    fn interrupt(&self, py: Python<'_>) -> PyResult<()> {
+    fn interrupt(&self, py: Python<'_>) -> BoxedResult<()> {
         self.runtime
             .interrupt()
-            .map_err(|error| lua_error(py, &error.to_string()))
+            .map_err(|error| lua_error(py, &error.to_string()).into())
     }
 
     /// Frees the Lua state with all that it holds. Using the runtime or a wrapper of one of
@@ -398,7 +398,7 @@ impl LuaRuntime {
     ///
     /// Finalizers run under the time and memory limits. LuaTimeoutError, LuaInterruptedError or KeyboardInterrupt if they
     /// had to be ended; the state is freed all the same.
-    fn close(slf: &Bound<'_, Self>) -> PyResult<()> {
+    fn close(slf: &Bound<'_, Self>) -> BoxedResult<()> {
         close_runtime(slf)
     }
 
@@ -407,7 +407,7 @@ impl LuaRuntime {
     }
 
     #[pyo3(signature = (*_exception))]
-    fn __exit__(slf: &Bound<'_, Self>, _exception: &Bound<'_, PyTuple>) -> PyResult<()> {
+    fn __exit__(slf: &Bound<'_, Self>, _exception: &Bound<'_, PyTuple>) -> BoxedResult<()> {
         close_runtime(slf)
     }
 
@@ -423,7 +423,7 @@ impl LuaRuntime {
 }
 
 /// Closes a runtime. Waits, without the GIL, for a thread that runs Lua code in it.
-fn close_runtime(slf: &Bound<'_, LuaRuntime>) -> PyResult<()> {
+fn close_runtime(slf: &Bound<'_, LuaRuntime>) -> BoxedResult<()> {
     let cx = Context::of(slf);
     let result = WithoutGil(cx.py).around(|| cx.runtime.close());
     cx.settings.held.drop_parked(slf.py());
@@ -459,14 +459,14 @@ pub(crate) struct NoGc {
 
 #[pymethods]
 impl NoGc {
-    fn __enter__(&self, py: Python<'_>) -> PyResult<()> {
+    fn __enter__(&self, py: Python<'_>) -> BoxedResult<()> {
         operate(self.runtime.bind(py), Style::Plain, |cx| {
             cx.runtime.gc_stop()
         })
     }
 
     #[pyo3(signature = (*_exception))]
-    fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, PyTuple>) -> PyResult<()> {
+    fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, PyTuple>) -> BoxedResult<()> {
         operate(self.runtime.bind(py), Style::Plain, |cx| {
             cx.runtime.gc_restart()
         })
@@ -479,6 +479,6 @@ impl NoGc {
 
 /// Number of handles by which Python holds objects of a runtime: the stress suite counts them.
 #[pyfunction]
-pub(crate) fn _handles(runtime: &Bound<'_, LuaRuntime>) -> PyResult<usize> {
+pub(crate) fn _handles(runtime: &Bound<'_, LuaRuntime>) -> BoxedResult<usize> {
     operate(runtime, Style::Plain, |cx| cx.runtime.handles())
 }

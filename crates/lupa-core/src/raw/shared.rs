@@ -38,7 +38,7 @@ pub(crate) struct Shared {
     pub(super) interruption: Interruption,
     /// Nested runs of Lua code.
     pub(super) depth: Cell<u32>,
-    extension: OnceLock<Box<dyn Any + Send + Sync>>,
+    extension: OnceLock<Extension>,
     text_only: Cell<bool>,
     /// Policy over the members of user types.
     filter: OnceLock<Arc<Filter>>,
@@ -46,6 +46,37 @@ pub(crate) struct Shared {
     user_types: RefCell<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
     pub(super) kept: super::kept::Kept,
     pub(super) closing: Closing,
+}
+
+/// A value of the host, with its type beside it: to ask the value would be a call.
+pub(crate) struct Extension {
+    type_id: TypeId,
+    value: Box<dyn Any + Send + Sync>,
+}
+
+impl Extension {
+    pub(crate) fn new<T: Any + Send + Sync>(value: T) -> Self {
+        Extension {
+            type_id: TypeId::of::<T>(),
+            value: Box::new(value),
+        }
+    }
+
+    /// The value, which was given as a `T`.
+    pub(crate) fn into_inner<T: Any>(self) -> T {
+        match self.value.downcast() {
+            Ok(value) => *value,
+            Err(_) => unreachable!("it was made of a T"),
+        }
+    }
+
+    /// The value, if it is a `T`.
+    #[inline]
+    pub(crate) fn get<T: Any>(&self) -> Option<&T> {
+        // SAFETY: `new` has noted the type, and nothing changes the value.
+        (self.type_id == TypeId::of::<T>())
+            .then(|| unsafe { &*(&raw const *self.value).cast::<T>() })
+    }
 }
 
 /// See [`crate::Builder::attribute_filter`].
@@ -157,7 +188,7 @@ impl Shared {
     }
 
     /// Values that the host put beside this runtime.
-    pub(crate) fn extension(&self) -> &OnceLock<Box<dyn Any + Send + Sync>> {
+    pub(crate) fn extension(&self) -> &OnceLock<Extension> {
         &self.extension
     }
 

@@ -4,7 +4,7 @@ use super::object::{self, LuaObject, base, wrap};
 use super::thread::new_thread;
 use super::{not_instantiable, operate};
 use crate::capi::Callable;
-use crate::errors::{Style, external};
+use crate::errors::{BoxedResult, Style, external};
 use crate::settings::Context;
 use lupa_core::{Kind, Slot};
 use pyo3::exceptions::PyTypeError;
@@ -22,7 +22,7 @@ pub(crate) struct LuaCoroutineFunction;
 pub(crate) fn new_function<'py>(
     cx: &Context<'_, 'py>,
     slot: Slot<'_>,
-) -> PyResult<Bound<'py, PyAny>> {
+) -> BoxedResult<Bound<'py, PyAny>> {
     let base = base::<LuaFunction>(cx, slot)?;
     wrap(cx.py, base.add_subclass(LuaFunction))
 }
@@ -32,7 +32,7 @@ impl Callable for LuaFunction {
     fn call<'py>(
         slf: &Bound<'py, Self>,
         arguments: &[Borrowed<'_, 'py, PyAny>],
-    ) -> PyResult<Bound<'py, PyAny>> {
+    ) -> BoxedResult<Bound<'py, PyAny>> {
         object::call(slf.as_super(), arguments)
     }
 }
@@ -41,7 +41,7 @@ impl Callable for LuaCoroutineFunction {
     fn call<'py>(
         slf: &Bound<'py, Self>,
         arguments: &[Borrowed<'_, 'py, PyAny>],
-    ) -> PyResult<Bound<'py, PyAny>> {
+    ) -> BoxedResult<Bound<'py, PyAny>> {
         let arguments = PyTuple::new(slf.py(), arguments)?;
         start_coroutine(slf.as_super().as_super(), &arguments)
     }
@@ -54,7 +54,7 @@ impl LuaFunction {
     fn new(
         _args: &Bound<'_, PyTuple>,
         _kwargs: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<PyClassInitializer<Self>> {
+    ) -> BoxedResult<PyClassInitializer<Self>> {
         Err(not_instantiable())
     }
 
@@ -63,7 +63,7 @@ impl LuaFunction {
     fn coroutine<'py>(
         slf: &Bound<'py, Self>,
         args: &Bound<'py, PyTuple>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    ) -> BoxedResult<Bound<'py, PyAny>> {
         start_coroutine(slf.as_super(), args)
     }
 }
@@ -71,7 +71,7 @@ impl LuaFunction {
 fn start_coroutine<'py>(
     function: &Bound<'py, LuaObject>,
     args: &Bound<'py, PyTuple>,
-) -> PyResult<Bound<'py, PyAny>> {
+) -> BoxedResult<Bound<'py, PyAny>> {
     operate(function, Style::Plain, |cx, reference| {
         reference.with(|slot| {
             if slot.kind() != Kind::Function || slot.is_c_function() {
@@ -93,7 +93,7 @@ impl LuaCoroutineFunction {
     fn new(
         _args: &Bound<'_, PyTuple>,
         _kwargs: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<PyClassInitializer<Self>> {
+    ) -> BoxedResult<PyClassInitializer<Self>> {
         Err(not_instantiable())
     }
 
@@ -101,7 +101,7 @@ impl LuaCoroutineFunction {
     fn __call__<'py>(
         slf: &Bound<'py, Self>,
         args: &Bound<'py, PyTuple>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    ) -> BoxedResult<Bound<'py, PyAny>> {
         start_coroutine(slf.as_super().as_super(), args)
     }
 }

@@ -5,7 +5,7 @@ use super::table::LuaTable;
 use super::{not_instantiable, operate};
 use crate::capi::Iteration;
 use crate::convert::to_python;
-use crate::errors::{Style, external};
+use crate::errors::{BoxedResult, Style, external};
 use crate::gil::GilCell;
 use lupa_core::Cursor;
 use pyo3::prelude::*;
@@ -43,7 +43,7 @@ impl LuaIter {
 impl LuaIter {
     #[new]
     #[pyo3(signature = (*_args, **_kwargs))]
-    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> BoxedResult<Self> {
         Err(not_instantiable())
     }
 
@@ -51,14 +51,14 @@ impl LuaIter {
         slf
     }
 
-    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+    fn __repr__(&self, py: Python<'_>) -> BoxedResult<String> {
         match self.table.bind(py) {
             Some(table) => Ok(format!("LuaIter({})", table.repr()?)),
             None => Ok("LuaIter(None)".to_owned()),
         }
     }
 
-    fn __next__<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    fn __next__<'py>(slf: &Bound<'py, Self>) -> BoxedResult<Option<Bound<'py, PyAny>>> {
         Self::next(slf)
     }
 
@@ -68,7 +68,7 @@ impl LuaIter {
 }
 
 impl Iteration for LuaIter {
-    fn next<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    fn next<'py>(slf: &Bound<'py, Self>) -> BoxedResult<Option<Bound<'py, PyAny>>> {
         let py = slf.py();
         let this = slf.get();
         let Some(table) = this.table.bind(py) else {

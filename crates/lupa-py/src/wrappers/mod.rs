@@ -15,7 +15,7 @@ pub(crate) use table::{LuaTable, new_table};
 pub(crate) use thread::{LuaThread, new_thread_or_function};
 
 use crate::convert::{PyArg, to_python};
-use crate::errors::{Style, external, to_exception};
+use crate::errors::{BoxedErr, BoxedResult, Style, external, to_exception};
 use crate::gil::RunningLua;
 use crate::object::push_object;
 use crate::settings::Context;
@@ -31,7 +31,7 @@ pub(crate) fn operate<'py, R>(
     slf: &Bound<'py, LuaObject>,
     style: Style,
     f: impl FnOnce(&Context<'_, 'py>, &Reference) -> lupa_core::Result<R>,
-) -> PyResult<R> {
+) -> BoxedResult<R> {
     let inner = slf.get();
     let owner = inner.runtime.bind(slf.py());
     let cx = Context::of(owner);
@@ -91,7 +91,7 @@ pub(crate) fn call_wrapped<'py>(
     cx: &Context<'_, 'py>,
     function: &LuaObject,
     object: &Bound<'py, PyAny>,
-) -> PyResult<Bound<'py, PyAny>> {
+) -> BoxedResult<Bound<'py, PyAny>> {
     function
         .reference
         .call_with(
@@ -110,6 +110,6 @@ impl lupa_core::IntoLua for Wrapped<'_, '_, '_> {
     }
 }
 
-fn not_instantiable() -> PyErr {
-    PyTypeError::new_err("Type cannot be instantiated manually")
+fn not_instantiable() -> BoxedErr {
+    PyTypeError::new_err("Type cannot be instantiated manually").into()
 }

@@ -7,7 +7,7 @@ use super::{
 use crate::capi::{self, Attributes, CallSlot, Callable, generic_attribute};
 use crate::codec::latin1;
 use crate::convert::{PyArg, to_python};
-use crate::errors::{Style, external, to_exception};
+use crate::errors::{BoxedResult, Style, external, to_exception};
 use crate::gil::RunningLua;
 use crate::runtime::LuaRuntime;
 use crate::settings::Context;
@@ -41,7 +41,7 @@ pub(crate) struct LuaObject {
 pub(super) fn base<T: Callable>(
     cx: &Context<'_, '_>,
     slot: Slot<'_>,
-) -> PyResult<PyClassInitializer<LuaObject>> {
+) -> BoxedResult<PyClassInitializer<LuaObject>> {
     let reference = slot
         .to_reference()
         .map_err(|error| to_exception(cx, error, Style::Plain))?;
@@ -53,7 +53,7 @@ pub(super) fn initializer<T: Callable>(
     cx: &Context<'_, '_>,
     reference: Reference,
     kind: Kind,
-) -> PyResult<PyClassInitializer<LuaObject>> {
+) -> BoxedResult<PyClassInitializer<LuaObject>> {
     let runtime = cx.owner()?.clone().unbind();
     Ok(PyClassInitializer::from(LuaObject {
         reference,
@@ -68,7 +68,7 @@ pub(super) fn initializer<T: Callable>(
 pub(super) fn wrap<'py, T>(
     py: Python<'py>,
     initializer: impl Into<PyClassInitializer<T>>,
-) -> PyResult<Bound<'py, PyAny>>
+) -> BoxedResult<Bound<'py, PyAny>>
 where
     T: PyClass,
 {
@@ -102,7 +102,7 @@ fn install_slots(object: &Bound<'_, LuaObject>) {
 pub(crate) fn new_object<'py>(
     cx: &Context<'_, 'py>,
     slot: Slot<'_>,
-) -> PyResult<Bound<'py, PyAny>> {
+) -> BoxedResult<Bound<'py, PyAny>> {
     wrap(cx.py, base::<LuaObject>(cx, slot)?)
 }
 
@@ -111,7 +111,7 @@ pub(crate) fn new_object<'py>(
 pub(super) fn call<'py>(
     slf: &Bound<'py, LuaObject>,
     arguments: &[Borrowed<'_, 'py, PyAny>],
-) -> PyResult<Bound<'py, PyAny>> {
+) -> BoxedResult<Bound<'py, PyAny>> {
     operate(slf, Style::Traceback, |cx, reference| {
         reference.call_with(
             |to| push_arguments(cx, to, arguments),
@@ -125,7 +125,7 @@ impl Callable for LuaObject {
     fn call<'py>(
         slf: &Bound<'py, Self>,
         arguments: &[Borrowed<'_, 'py, PyAny>],
-    ) -> PyResult<Bound<'py, PyAny>> {
+    ) -> BoxedResult<Bound<'py, PyAny>> {
         call(slf, arguments)
     }
 }
@@ -134,7 +134,7 @@ impl Attributes for LuaObject {
     fn attribute<'py>(
         slf: &Bound<'py, Self>,
         name: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    ) -> BoxedResult<Bound<'py, PyAny>> {
         let own = |name: &str| is_special(name) || methods_of(slf).contains(&name);
         if let Ok(text) = name.cast::<PyString>()
             && text.to_str().is_ok_and(own)
@@ -148,7 +148,10 @@ impl Attributes for LuaObject {
         )
     }
 
-    fn item<'py>(slf: &Bound<'py, Self>, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    fn item<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+    ) -> BoxedResult<Bound<'py, PyAny>> {
         get(slf, |cx, to| push_key(cx, key, to), PyTypeError::new_err)
     }
 }
@@ -216,9 +219,9 @@ fn get<'py>(
     slf: &Bound<'py, LuaObject>,
     push: impl FnOnce(&Context<'_, 'py>, Pusher<'_>) -> Result<()>,
     refused: fn(&'static str) -> PyErr,
-) -> PyResult<Bound<'py, PyAny>> {
+) -> BoxedResult<Bound<'py, PyAny>> {
     if matches!(slf.get().kind, Kind::Function | Kind::Thread) {
-        return Err(refused("item/attribute access not supported on functions"));
+        return Err(refused("item/attribute access not supported on functions").into());
     }
     operate(slf, Style::Traceback, |cx, reference| {
         reference.get_with(
@@ -233,7 +236,7 @@ fn get<'py>(
 impl LuaObject {
     #[new]
     #[pyo3(signature = (*_args, **_kwargs))]
-    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> BoxedResult<Self> {
         Err(not_instantiable())
     }
 
@@ -241,12 +244,12 @@ impl LuaObject {
     fn __call__<'py>(
         slf: &Bound<'py, Self>,
         args: &Bound<'py, PyTuple>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    ) -> BoxedResult<Bound<'py, PyAny>> {
         let arguments: Vec<_> = args.iter_borrowed().collect();
         call(slf, &arguments)
     }
 
-    fn __len__(slf: &Bound<'_, Self>) -> PyResult<usize> {
+    fn __len__(slf: &Bound<'_, Self>) -> BoxedResult<usize> {
         let length = operate(slf, Style::Plain, |cx, reference| {
             reference.len_with(RunningLua(cx.py))
         })?;
@@ -257,13 +260,11 @@ impl LuaObject {
         true
     }
 
-    fn __iter__(&self) -> PyResult<Py<PyAny>> {
-        Err(PyTypeError::new_err(
-            "iteration is only supported for tables",
-        ))
+    fn __iter__(&self) -> BoxedResult<Py<PyAny>> {
+        Err(PyTypeError::new_err("iteration is only supported for tables").into())
     }
 
-    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+    fn __repr__(slf: &Bound<'_, Self>) -> BoxedResult<String> {
         // A repr is for messages, so it works after the end, too, and where a fork has left the
         // runtime locked for ever.
         if slf.get().runtime.get().lock(slf.py()).is_err() {
@@ -277,7 +278,7 @@ impl LuaObject {
         })
     }
 
-    fn __str__(slf: &Bound<'_, Self>) -> PyResult<String> {
+    fn __str__(slf: &Bound<'_, Self>) -> BoxedResult<String> {
         operate(slf, Style::Plain, |cx, reference| {
             let has_tostring = reference.with(|slot| slot.has_metafield("__tostring"))?;
             if !has_tostring {
@@ -301,18 +302,18 @@ impl LuaObject {
     fn __getattr__<'py>(
         slf: &Bound<'py, Self>,
         name: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    ) -> BoxedResult<Bound<'py, PyAny>> {
         Self::attribute(slf, name)
     }
 
     fn __getitem__<'py>(
         slf: &Bound<'py, Self>,
         key: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    ) -> BoxedResult<Bound<'py, PyAny>> {
         Self::item(slf, key)
     }
 
-    fn __eq__(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+    fn __eq__(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>) -> BoxedResult<Py<PyAny>> {
         let py = slf.py();
         let Ok(other) = other.cast::<LuaObject>() else {
             return Ok(py.NotImplemented());
@@ -323,7 +324,7 @@ impl LuaObject {
         Ok(same.into_pyobject(py)?.to_owned().into_any().unbind())
     }
 
-    fn __hash__(slf: &Bound<'_, Self>) -> PyResult<usize> {
+    fn __hash__(slf: &Bound<'_, Self>) -> BoxedResult<usize> {
         // Addresses of Lua objects are multiples of 8 at least.
         operate(slf, Style::Plain, |_, reference| reference.address()).map(|a| a >> 3)
     }
@@ -337,7 +338,7 @@ impl LuaObject {
 #[pyfunction]
 pub(crate) fn lua_type<'py>(
     obj: &Bound<'py, PyAny>,
-) -> PyResult<Option<&'py Bound<'py, PyString>>> {
+) -> BoxedResult<Option<&'py Bound<'py, PyString>>> {
     let py = obj.py();
     let Ok(object) = obj.cast::<LuaObject>() else {
         return Ok(None);

@@ -1,5 +1,6 @@
 //! Views of Python objects that tell Lua how to index them.
 
+use crate::errors::BoxedResult;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -16,10 +17,8 @@ pub(crate) struct ProtocolWrapper {
 impl ProtocolWrapper {
     #[new]
     #[pyo3(signature = (*_args, **_kwargs))]
-    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
-        Err(PyTypeError::new_err(
-            "Type cannot be instantiated from Python",
-        ))
+    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> BoxedResult<Self> {
+        Err(PyTypeError::new_err("Type cannot be instantiated from Python").into())
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

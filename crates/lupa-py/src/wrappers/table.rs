@@ -5,7 +5,7 @@ use super::object::{self, LuaObject, base, is_special, push_key, push_name, wrap
 use super::{not_instantiable, operate};
 use crate::capi::{Callable, Items};
 use crate::convert::{PyArg, exact_double};
-use crate::errors::Style;
+use crate::errors::{BoxedErr, BoxedResult, Style};
 use crate::gil::RunningLua;
 use crate::settings::Context;
 use lupa_core::{IntoLua, Pusher, Reference, Slot};
@@ -17,7 +17,10 @@ use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyString, PyTuple};
 #[pyclass(name = "_LuaTable", module = "lupa.luajit21", extends = LuaObject, frozen)]
 pub(crate) struct LuaTable;
 
-pub(crate) fn new_table<'py>(cx: &Context<'_, 'py>, slot: Slot<'_>) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn new_table<'py>(
+    cx: &Context<'_, 'py>,
+    slot: Slot<'_>,
+) -> BoxedResult<Bound<'py, PyAny>> {
     wrap(cx.py, base::<LuaTable>(cx, slot)?.add_subclass(LuaTable))
 }
 
@@ -25,7 +28,7 @@ impl Callable for LuaTable {
     fn call<'py>(
         slf: &Bound<'py, Self>,
         arguments: &[Borrowed<'_, 'py, PyAny>],
-    ) -> PyResult<Bound<'py, PyAny>> {
+    ) -> BoxedResult<Bound<'py, PyAny>> {
         object::call(slf.as_super(), arguments)
     }
 }
@@ -35,7 +38,7 @@ impl Items for LuaTable {
         slf: &Bound<'py, Self>,
         key: &Bound<'py, PyAny>,
         value: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<()> {
+    ) -> BoxedResult<()> {
         set(slf, |cx, to| push_key(cx, key, to), value)
     }
 }
@@ -44,7 +47,7 @@ fn set<'py>(
     slf: &Bound<'py, LuaTable>,
     push: impl FnOnce(&Context<'_, 'py>, Pusher<'_>) -> lupa_core::Result<()>,
     value: Option<&Bound<'py, PyAny>>,
-) -> PyResult<()> {
+) -> BoxedResult<()> {
     operate(slf.as_super(), Style::Plain, |cx, reference| {
         reference.set_with(
             |to| push(cx, to),
@@ -64,7 +67,7 @@ impl LuaTable {
     fn new(
         _args: &Bound<'_, PyTuple>,
         _kwargs: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<PyClassInitializer<Self>> {
+    ) -> BoxedResult<PyClassInitializer<Self>> {
         Err(not_instantiable())
     }
 
@@ -91,14 +94,14 @@ impl LuaTable {
         slf: &Bound<'py, Self>,
         name: &Bound<'py, PyAny>,
         value: &Bound<'py, PyAny>,
-    ) -> PyResult<()> {
+    ) -> BoxedResult<()> {
         if names_special(name) {
             return Err(no_attribute(slf, name));
         }
         set(slf, |cx, to| push_name(cx, name, to), Some(value))
     }
 
-    fn __delattr__<'py>(slf: &Bound<'py, Self>, name: &Bound<'py, PyAny>) -> PyResult<()> {
+    fn __delattr__<'py>(slf: &Bound<'py, Self>, name: &Bound<'py, PyAny>) -> BoxedResult<()> {
         if names_special(name) {
             return Err(no_attribute(slf, name));
         }
@@ -109,22 +112,22 @@ impl LuaTable {
         slf: &Bound<'py, Self>,
         key: &Bound<'py, PyAny>,
         value: &Bound<'py, PyAny>,
-    ) -> PyResult<()> {
+    ) -> BoxedResult<()> {
         Self::set_item(slf, key, Some(value))
     }
 
-    fn __delitem__<'py>(slf: &Bound<'py, Self>, key: &Bound<'py, PyAny>) -> PyResult<()> {
+    fn __delitem__<'py>(slf: &Bound<'py, Self>, key: &Bound<'py, PyAny>) -> BoxedResult<()> {
         Self::set_item(slf, key, None)
     }
 
-    fn __contains__<'py>(slf: &Bound<'py, Self>, key: &Bound<'py, PyAny>) -> PyResult<bool> {
+    fn __contains__<'py>(slf: &Bound<'py, Self>, key: &Bound<'py, PyAny>) -> BoxedResult<bool> {
         contains(slf, key)
     }
 }
 
 /// Whether a table has a key that is equal to `key`, as Python has it: a look-up where equality means
 /// the same key in Lua, and a scan over the keys, as for an object that can only be iterated over, where it may not.
-fn contains<'py>(slf: &Bound<'py, LuaTable>, key: &Bound<'py, PyAny>) -> PyResult<bool> {
+fn contains<'py>(slf: &Bound<'py, LuaTable>, key: &Bound<'py, PyAny>) -> BoxedResult<bool> {
     let found = operate(slf.as_super(), Style::Plain, |cx, table| {
         let may_differ = || -> lupa_core::Result<bool> {
             Ok(cx.settings.held.has_comparable() || cx.runtime.has_ffi()?)
@@ -196,11 +199,11 @@ fn names_special(name: &Bound<'_, PyAny>) -> bool {
     text.is_ok_and(|text| text.to_str().is_ok_and(is_special))
 }
 
-fn no_attribute(slf: &Bound<'_, LuaTable>, name: &Bound<'_, PyAny>) -> PyErr {
+fn no_attribute(slf: &Bound<'_, LuaTable>, name: &Bound<'_, PyAny>) -> BoxedErr {
     let class = slf
         .get_type()
         .fully_qualified_name()
         .map(|n| n.to_string())
         .unwrap_or_default();
-    PyAttributeError::new_err(format!("'{class}' object has no attribute '{name}'"))
+    PyAttributeError::new_err(format!("'{class}' object has no attribute '{name}'")).into()
 }

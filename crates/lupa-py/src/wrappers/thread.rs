@@ -4,7 +4,7 @@ use super::function::{LuaCoroutineFunction, LuaFunction};
 use super::object::{self, LuaObject, base, initializer, wrap};
 use super::{collect, not_instantiable, operate, push_tuple};
 use crate::capi::{Callable, Iteration};
-use crate::errors::{Style, to_exception};
+use crate::errors::{BoxedResult, Style, to_exception};
 use crate::gil::{GilCell, RunningLua};
 use crate::object::PyValue;
 use crate::settings::Context;
@@ -29,7 +29,7 @@ pub(crate) struct LuaThread {
 pub(crate) fn new_thread_or_function<'py>(
     cx: &Context<'_, 'py>,
     slot: Slot<'_>,
-) -> PyResult<Bound<'py, PyAny>> {
+) -> BoxedResult<Bound<'py, PyAny>> {
     let function = slot
         .coroutine_function()
         .map_err(|error| to_exception(cx, error, Style::Plain))?;
@@ -47,7 +47,7 @@ pub(super) fn new_thread<'py>(
     cx: &Context<'_, 'py>,
     slot: Slot<'_>,
     arguments: Option<Bound<'py, PyTuple>>,
-) -> PyResult<Bound<'py, PyAny>> {
+) -> BoxedResult<Bound<'py, PyAny>> {
     let thread = LuaThread {
         arguments: GilCell::new(arguments.map(Bound::unbind)),
     };
@@ -58,13 +58,13 @@ impl Callable for LuaThread {
     fn call<'py>(
         slf: &Bound<'py, Self>,
         arguments: &[Borrowed<'_, 'py, PyAny>],
-    ) -> PyResult<Bound<'py, PyAny>> {
+    ) -> BoxedResult<Bound<'py, PyAny>> {
         object::call(slf.as_super(), arguments)
     }
 }
 
 impl Iteration for LuaThread {
-    fn next<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    fn next<'py>(slf: &Bound<'py, Self>) -> BoxedResult<Option<Bound<'py, PyAny>>> {
         go_on(slf).map(Outcome::into_value)
     }
 }
@@ -76,7 +76,7 @@ impl LuaThread {
     fn new(
         _args: &Bound<'_, PyTuple>,
         _kwargs: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<PyClassInitializer<Self>> {
+    ) -> BoxedResult<PyClassInitializer<Self>> {
         Err(not_instantiable())
     }
 
@@ -84,20 +84,23 @@ impl LuaThread {
         slf
     }
 
-    fn __next__<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    fn __next__<'py>(slf: &Bound<'py, Self>) -> BoxedResult<Option<Bound<'py, PyAny>>> {
         Self::next(slf)
     }
 
     /// Sends a value into the coroutine: it becomes the result of the yield that the coroutine waits
     /// in. A tuple is sent as several values.
-    fn send<'py>(slf: &Bound<'py, Self>, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    fn send<'py>(
+        slf: &Bound<'py, Self>,
+        value: &Bound<'py, PyAny>,
+    ) -> BoxedResult<Bound<'py, PyAny>> {
         let py = slf.py();
         if value.is_none() {
             return go_on(slf)?.value();
         }
         if slf.get().has_arguments(py) {
             let message = "can't send non-None value to a just-started generator";
-            return Err(PyTypeError::new_err(message));
+            return Err(PyTypeError::new_err(message).into());
         }
         let values = match value.cast::<PyTuple>() {
             Ok(values) => values.clone(),
@@ -117,7 +120,7 @@ impl LuaThread {
         error: &Bound<'py, PyAny>,
         value: Option<Bound<'py, PyAny>>,
         traceback: Option<Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    ) -> BoxedResult<Bound<'py, PyAny>> {
         let exception = exception(error, value, traceback)?;
         let catchable = exception.is_instance_of::<PyException>();
         throw(slf, &exception, catchable)?.value()
@@ -125,7 +128,7 @@ impl LuaThread {
 
     /// Ends the coroutine by raising `GeneratorExit` at the yield that it waits in: Lua code may catch it with
     /// `pcall` to clean up. RuntimeError if it yields again instead; it has ended then all the same.
-    fn close(slf: &Bound<'_, Self>) -> PyResult<()> {
+    fn close(slf: &Bound<'_, Self>) -> BoxedResult<()> {
         let py = slf.py();
         let status = operate(slf.as_super(), Style::Plain, |_, thread| {
             thread.coroutine_status()
@@ -137,16 +140,21 @@ impl LuaThread {
                 Ok(Outcome::Yielded(_)) => {
                     end(slf)?;
                     let message = "coroutine ignored GeneratorExit";
-                    return Err(PyRuntimeError::new_err(message));
+                    return Err(PyRuntimeError::new_err(message).into());
                 }
-                Err(error) if !error.value(py).is(&exit) => return Err(error),
-                _ => {}
+                Ok(Outcome::Returned(_)) => {}
+                Err(error) => {
+                    let error = PyErr::from(error);
+                    if !error.value(py).is(&exit) {
+                        return Err(error.into());
+                    }
+                }
             }
         }
         end(slf)
     }
 
-    fn __bool__(slf: &Bound<'_, Self>) -> PyResult<bool> {
+    fn __bool__(slf: &Bound<'_, Self>) -> BoxedResult<bool> {
         let status = operate(slf.as_super(), Style::Plain, |_, thread| {
             thread.coroutine_status()
         })?;
@@ -196,14 +204,14 @@ impl<'py> Outcome<'py> {
     }
 
     /// The value; an end without one is `StopIteration`.
-    fn value(self) -> PyResult<Bound<'py, PyAny>> {
+    fn value(self) -> BoxedResult<Bound<'py, PyAny>> {
         self.into_value()
-            .ok_or_else(|| PyStopIteration::new_err(()))
+            .ok_or_else(|| PyStopIteration::new_err(()).into())
     }
 }
 
 /// Starts a coroutine, or has its yield return nothing.
-fn go_on<'py>(slf: &Bound<'py, LuaThread>) -> PyResult<Outcome<'py>> {
+fn go_on<'py>(slf: &Bound<'py, LuaThread>) -> BoxedResult<Outcome<'py>> {
     let arguments = slf.get().take_arguments(slf.py());
     resume(slf, arguments)
 }
@@ -211,7 +219,7 @@ fn go_on<'py>(slf: &Bound<'py, LuaThread>) -> PyResult<Outcome<'py>> {
 fn resume<'py>(
     slf: &Bound<'py, LuaThread>,
     arguments: Option<Bound<'py, PyTuple>>,
-) -> PyResult<Outcome<'py>> {
+) -> BoxedResult<Outcome<'py>> {
     operate(slf.as_super(), Style::Plain, |cx, thread| {
         let resumed = thread.resume_with(
             |to| match &arguments {
@@ -234,7 +242,7 @@ fn throw<'py>(
     slf: &Bound<'py, LuaThread>,
     exception: &Bound<'py, PyAny>,
     catchable: bool,
-) -> PyResult<Outcome<'py>> {
+) -> BoxedResult<Outcome<'py>> {
     drop(slf.get().take_arguments(slf.py()));
     operate(slf.as_super(), Style::Plain, |cx, thread| {
         thread.throw_with(
@@ -247,7 +255,7 @@ fn throw<'py>(
 }
 
 /// Ends a coroutine without running it.
-fn end(slf: &Bound<'_, LuaThread>) -> PyResult<()> {
+fn end(slf: &Bound<'_, LuaThread>) -> BoxedResult<()> {
     drop(slf.get().take_arguments(slf.py()));
     operate(slf.as_super(), Style::Plain, |_, thread| {
         thread.close_coroutine()
@@ -260,12 +268,12 @@ fn exception<'py>(
     error: &Bound<'py, PyAny>,
     value: Option<Bound<'py, PyAny>>,
     traceback: Option<Bound<'py, PyAny>>,
-) -> PyResult<Bound<'py, PyAny>> {
+) -> BoxedResult<Bound<'py, PyAny>> {
     let value = value.filter(|value| !value.is_none());
     let exception = if error.is_instance_of::<PyBaseException>() {
         if value.is_some() {
             let message = "instance exception may not have a separate value";
-            return Err(PyTypeError::new_err(message));
+            return Err(PyTypeError::new_err(message).into());
         }
         error.clone()
     } else {
@@ -284,7 +292,7 @@ fn exception<'py>(
                     "exceptions must be classes or instances deriving from BaseException, not {}",
                     kind.name()?
                 );
-                return Err(PyTypeError::new_err(message));
+                return Err(PyTypeError::new_err(message).into());
             }
         }
     };
