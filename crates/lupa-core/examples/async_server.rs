@@ -3,7 +3,7 @@
 //!
 //! `cargo run -p lupa-core --features async --example async_server`
 
-use lupa_core::{Error, Function, Libs, Result, Runtime};
+use lupa_core::{Function, Libs, Result, Runtime};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -82,8 +82,7 @@ async fn serve(stream: TcpStream, database: Database) -> std::io::Result<()> {
     while let Some(line) = lines.next_line().await? {
         let answer = match handle.call_async::<_, String>(line).await {
             Ok(answer) => answer,
-            Err(Error::Runtime(error)) => error.message.to_string(),
-            Err(error) => error.to_string(),
+            Err(error) => error.text().into_owned(),
         };
         write.write_all(format!("{answer}\n").as_bytes()).await?;
     }

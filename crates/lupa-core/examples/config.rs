@@ -100,9 +100,9 @@ const BAD: &[(&str, &str)] = &[
     ),
 ];
 
-/// The first line: the message, without a traceback.
+/// The first line of the message.
 fn message(error: &Error) -> String {
-    error.to_string().lines().next().unwrap_or_default().into()
+    error.text().lines().next().unwrap_or_default().into()
 }
 
 pub(crate) fn main() -> Result<()> {

@@ -107,7 +107,11 @@ pub(crate) fn embed() -> Result<String> {
 
     // An error of Rust code, back behind Lua as what it was.
     let error = lua.load("account:withdraw(100)").exec().unwrap_err();
-    say(format!("{error}; {:?}", error.downcast_ref::<TooLittle>()));
+    say(format!(
+        "{}; {:?}",
+        error.text(),
+        error.downcast_ref::<TooLittle>()
+    ));
     Ok(out)
 }
 

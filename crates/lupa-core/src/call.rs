@@ -1,7 +1,7 @@
 //! Calls of Lua code: arguments, results, and what an embedder puts around them.
 
-use crate::convert::IntoLua;
-use crate::error::Result;
+use crate::convert::{FromLua, IntoLua};
+use crate::error::{Error, Result};
 use crate::raw::Stack;
 use crate::slot::{Pusher, Slot};
 use std::ffi::c_int;
@@ -113,6 +113,8 @@ impl std::fmt::Debug for Arguments<'_> {
 pub struct Results<'s> {
     first: Slot<'s>,
     count: usize,
+    /// Results before the first that are skipped.
+    skipped: u32,
     yielded: bool,
 }
 
@@ -123,6 +125,7 @@ impl<'s> Results<'s> {
         Results {
             first: Slot::new(stack, first),
             count,
+            skipped: 0,
             yielded: false,
         }
     }
@@ -164,15 +167,40 @@ impl<'s> Results<'s> {
         }
     }
 
+    /// The result with this index, from 0, converted. An error names its position, from 1.
+    #[inline]
+    pub(crate) fn read<T: FromLua<'s>>(self, index: usize) -> Result<T> {
+        let skipped = self.skipped;
+        T::from_lua(self.get(index)).map_err(|error| bad(skipped, index, error))
+    }
+
+    /// The first result, converted. An error names its position if it is one of several that are read.
+    #[inline]
+    pub(crate) fn read_alone<T: FromLua<'s>>(self) -> Result<T> {
+        let skipped = self.skipped;
+        T::from_lua(self.get(0)).map_err(|error| match skipped {
+            0 => error,
+            _ => bad(skipped, 0, error),
+        })
+    }
+
     /// The results without the first `count`.
     #[inline]
     pub fn skip(self, count: usize) -> Self {
-        // Without any left it does not matter which would be first.
+        // Without any left it does not matter which would be first, but for the position that an error names.
+        let skipped = self.skipped.wrapping_add(count as u32);
         let count = count.min(self.count);
         Results {
             first: Slot::new(self.first.stack(), self.first.index() + count as c_int),
             count: self.count - count,
+            skipped,
             ..self
         }
     }
+}
+
+/// The error of a result that does not convert.
+#[cold]
+fn bad(skipped: u32, index: usize, error: Error) -> Error {
+    error.context(format_args!("result #{}", skipped as usize + index + 1))
 }

@@ -301,5 +301,5 @@ impl<'a> Chunk<'a> {
 
 /// Whether an error says that the code ends too early: a prompt then reads another line; see [`Chunk::expression_first`].
 pub fn is_incomplete(error: &Error) -> bool {
-    matches!(error.root(), Error::Syntax { message } if message.ends_with(b"'<eof>'"))
+    matches!(error.bottom(), Error::Syntax { message } if message.ends_with(b"'<eof>'"))
 }

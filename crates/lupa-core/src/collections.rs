@@ -1,6 +1,6 @@
 //! Arrays and sets, and what an iterator gives, as tables.
 
-use crate::convert::{FromLua, IntoLua, Owned};
+use crate::convert::{FromLua, IntoLua, Owned, read_key};
 use crate::error::{Error, Result};
 use crate::raw::Kind;
 use crate::slot::{Pusher, Slot};
@@ -57,7 +57,7 @@ impl<'s, T: Owned, const N: usize> FromLua<'s> for [T; N] {
         if slot.raw_len() != N {
             return Err(wrong(slot.raw_len()));
         }
-        let items = slot.sequence(|item| T::from_lua(item))?;
+        let items = slot.items()?;
         items.try_into().map_err(|items: Vec<T>| wrong(items.len()))
     }
 }
@@ -93,10 +93,11 @@ macro_rules! sets {
                 slot.entries(|key, value| {
                     let Some(is_member) = value.boolean() else {
                         let message = "a set is a table with `true` for each member";
-                        return Err(Error::conversion(value.type_name(), "boolean", message));
+                        let error = Error::conversion(value.type_name(), "boolean", message);
+                        return Err(error.at_key(key));
                     };
                     if is_member {
-                        set.insert(T::from_lua(key)?);
+                        set.insert(read_key(key)?);
                     }
                     Ok(())
                 })?;

@@ -1,6 +1,7 @@
 //! What is said about an error on its way.
 
 use crate::error::{ContextError, Error, Result};
+use crate::slot::Slot;
 use std::fmt::Display;
 use std::sync::Arc;
 
@@ -14,6 +15,42 @@ impl Error {
         Error::Context(Arc::new(ContextError {
             context: context.to_string(),
             cause: self,
+            is_place: false,
+        }))
+    }
+
+    /// The same error with the index at which it is in a sequence that is being read.
+    #[cold]
+    pub(crate) fn at_index(self, index: usize) -> Error {
+        self.at(format_args!("index {index}"))
+    }
+
+    /// The same error with the key of the value in a table that is being read.
+    #[cold]
+    pub(crate) fn at_key(self, key: Slot<'_>) -> Error {
+        self.at(format_args!("key {key}"))
+    }
+
+    /// The same error, of a key of a table that is being read.
+    #[cold]
+    pub(crate) fn of_key(self, key: Slot<'_>) -> Error {
+        self.at(format_args!("key {key} itself"))
+    }
+
+    /// A place in a place makes a path: `at key 'ports', index 3: …`.
+    fn at(self, place: impl Display) -> Error {
+        const AT: &str = "at ";
+        let (context, cause) = match self {
+            Error::Context(inner) if inner.is_place => {
+                let inside = inner.context.strip_prefix(AT).unwrap_or_default();
+                (format!("{AT}{place}, {inside}"), inner.cause.clone())
+            }
+            other => (format!("{AT}{place}"), other),
+        };
+        Error::Context(Arc::new(ContextError {
+            context,
+            cause,
+            is_place: true,
         }))
     }
 }

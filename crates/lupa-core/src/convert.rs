@@ -21,7 +21,22 @@ use std::hash::{BuildHasher, Hash};
 /// | error, or anything that is raised | [`Error`] |
 /// | any | [`Value`](crate::Value), [`Slot`], and the handles, each for its kind: [`Table`](crate::Table), [`Function`](crate::Function), … |
 ///
-/// Nothing else is converted: a string is no number, 1.5 no integer, nil no `bool`. For objects of Rust see
+/// Nothing else is converted: a string is no number, 1.5 no integer, nil no `bool`. What does not fit inside a table, or is one of several
+/// results, is told with its place:
+///
+/// ```
+/// use std::collections::HashMap;
+///
+/// let lua = lupa_core::Runtime::new()?;
+/// let chunk = lua.load("return { ports = { 80, 443, 'x' } }");
+/// let error = chunk.eval::<HashMap<String, Vec<u16>>>().unwrap_err();
+/// assert_eq!(error.text(), "at key 'ports', index 3: cannot convert string to u16");
+/// let error = lua.load("return 1, 'x'").eval::<(u8, u8)>().unwrap_err();
+/// assert_eq!(error.text(), "result #2: cannot convert string to u8");
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
+///
+/// For objects of Rust see
 /// [`UserType`](crate::UserType), for other types of your own the feature `serde`, or:
 ///
 /// ```
@@ -283,7 +298,7 @@ impl<'s, T: Owned> FromLua<'s> for Vec<T> {
         if slot.kind() != Kind::Table {
             return Err(slot.mismatch("sequence"));
         }
-        slot.sequence(|item| T::from_lua(item))
+        slot.items()
     }
 }
 
@@ -298,6 +313,18 @@ impl<T: IntoLua> IntoLua for Vec<T> {
     }
 }
 
+/// Reads a key of a table, which an error names.
+#[inline]
+pub(crate) fn read_key<T: Owned>(key: Slot<'_>) -> Result<T> {
+    T::from_lua(key).map_err(|error| error.of_key(key))
+}
+
+/// Reads the value of an entry of a table, whose key an error names.
+#[inline]
+pub(crate) fn read_entry<T: Owned>(key: Slot<'_>, value: Slot<'_>) -> Result<T> {
+    T::from_lua(value).map_err(|error| error.at_key(key))
+}
+
 macro_rules! maps {
     ($($name:ident [$($bounds:tt)*] [$($extra:tt)*];)*) => {$(
         impl<'s, K: Owned + $($bounds)*, V: Owned, $($extra)*> FromLua<'s> for maps!(@type $name $($extra)*) {
@@ -307,7 +334,7 @@ macro_rules! maps {
                 }
                 let mut map = Self::default();
                 slot.entries(|key, value| {
-                    map.insert(K::from_lua(key)?, V::from_lua(value)?);
+                    map.insert(read_key(key)?, read_entry(key, value)?);
                     Ok(())
                 })?;
                 Ok(map)
@@ -337,7 +364,7 @@ maps! {
 impl<'s, T: FromLua<'s>> FromLuaMulti<'s> for T {
     #[inline]
     fn from_results(results: Results<'s>) -> Result<Self> {
-        T::from_lua(results.get(0))
+        results.read_alone()
     }
 }
 
@@ -368,7 +395,7 @@ macro_rules! tuples {
         impl<'s, $($name: FromLua<'s>,)* $last: FromLuaMulti<'s>> FromLuaMulti<'s> for ($($name,)* $last,) {
             #[inline]
             fn from_results(results: Results<'s>) -> Result<Self> {
-                Ok(($($name::from_lua(results.get($index))?,)* $last::from_results(results.skip($end))?,))
+                Ok(($(results.read::<$name>($index)?,)* $last::from_results(results.skip($end))?,))
             }
         }
 
@@ -414,6 +441,15 @@ where
 }
 
 impl<'s> Slot<'s> {
+    /// The items of a sequence, of which an error names the index.
+    pub(crate) fn items<T: Owned>(self) -> Result<Vec<T>> {
+        let mut index = 0;
+        self.sequence(|item| {
+            index += 1;
+            T::from_lua(item).map_err(|error| error.at_index(index))
+        })
+    }
+
     /// Reads the items of a sequence from index 1 to Lua's `#`, metamethods aside.
     ///
     /// # Errors

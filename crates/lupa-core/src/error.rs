@@ -16,7 +16,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// | To ask | Use |
 /// |---|---|
 /// | what went wrong, in words | [`text`](Self::text); `Display` adds the traceback below |
-/// | where Lua code was | [`traceback`](Self::traceback) |
+/// | where Lua code was | [`traceback`](Self::traceback), whoever raised the error |
 /// | which kind it is | `match`, of [`root`](Self::root) where something may have been said about it |
 /// | which error of the host it is | [`downcast_ref`](Self::downcast_ref) |
 /// | what caused that | `source`, of the standard trait: what lies behind the error of the host |
@@ -26,7 +26,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// and [`Interrupted`](Self::Interrupted) stay what they are.
 ///
 /// The others say that Lua code, or what it passed, was wrong: a bad argument, an object in use, the end of a scope. In Lua they are
-/// texts as those of Lua's own functions are, and arrive as [`Runtime`](Self::Runtime) from where Lua code called.
+/// texts as those of Lua's own functions are, and arrive as [`Runtime`](Self::Runtime). Where Lua code has not changed the text,
+/// [`RuntimeError::cause`] is the error itself, which `root` finds, too.
 ///
 /// ```
 /// use lupa_core::{Error, ErrorContext, Result, Runtime};
@@ -38,6 +39,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// let error = lua.load("read('no/such.file')").exec().context("plugin 'notes'").unwrap_err();
 /// assert!(error.text().starts_with("plugin 'notes': cannot read 'no/such.file': "));
 /// assert_eq!(error.downcast_ref::<std::io::Error>().unwrap().kind(), std::io::ErrorKind::NotFound);
+/// assert!(error.traceback().is_some(), "where Lua code called `read`");
 ///
 /// let error = lua.load("error('stuck', 0)").exec().context("plugin 'clock'").unwrap_err();
 /// assert_eq!(error.text(), "plugin 'clock': stuck");
@@ -48,6 +50,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// let error = lua.load("half('x')").exec().unwrap_err();
 /// assert!(matches!(error, Error::Runtime(_)));
 /// assert_eq!(error.text(), "bad argument #1: cannot convert string to number");
+/// assert!(matches!(error.root(), Error::Conversion { from: "string", .. }));
 /// # Ok::<(), Error>(())
 /// ```
 #[derive(Debug, Clone, thiserror::Error)]
@@ -72,7 +75,7 @@ pub enum Error {
     /// An error of the host program, raised by one of its functions or objects.
     /// [`Error::downcast_ref`] gives it back.
     #[error(transparent)]
-    External(Arc<dyn StdError + Send + Sync>),
+    External(ExternalError),
 
     /// A value has the wrong type or is out of range.
     #[error("cannot convert {from} to {to}{}", detail(.message))]
@@ -164,7 +167,7 @@ pub enum Error {
 }
 
 /// A text of Lua's, in whatever encoding that has.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Message(Vec<u8>);
 
 impl From<Vec<u8>> for Message {
@@ -200,6 +203,12 @@ impl fmt::Debug for Message {
     }
 }
 
+/// Whether a traceback has a level that is not C: else the host has called its own function, and it tells nothing.
+fn names_lua_code(traceback: &[u8]) -> bool {
+    let mut levels = traceback.split(|byte| *byte == b'\n').skip(1);
+    levels.any(|level| !level.starts_with(b"\t[C]"))
+}
+
 fn detail(message: &str) -> String {
     if message.is_empty() {
         String::new()
@@ -213,7 +222,10 @@ impl Error {
     pub fn external(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         match error.into().downcast::<Error>() {
             Ok(error) => *error,
-            Err(error) => Error::External(Arc::from(error)),
+            Err(error) => Error::External(ExternalError {
+                error: Arc::from(error),
+                traceback: Message::default(),
+            }),
         }
     }
 
@@ -236,33 +248,74 @@ impl Error {
         match self {
             Error::Runtime(error) => error.message.to_str_lossy(),
             Error::Syntax { message } => message.to_str_lossy(),
+            Error::External(error) => error.error.to_string().into(),
             Error::BadArgument(error) => error.text().into(),
             Error::Context(error) => error.text().into(),
             other => other.to_string().into(),
         }
     }
 
-    /// Lua's traceback at the point of the error, where there is one.
+    /// Lua's traceback at the point of the error, where there is one: for errors of Lua code, and for those of the host that
+    /// have passed through Lua code. If Lua code and the host have called each other in turn, it is that of the innermost Lua code
+    /// for errors of the host.
+    ///
+    /// ```
+    /// use lupa_core::{Error, Runtime, function};
+    ///
+    /// let lua = Runtime::new()?;
+    /// lua.globals()?.set("parse", function(|text: &str| Ok(text.parse::<u32>()?)))?;
+    /// let error = lua.load("local a = parse('1')\nlocal b = parse('x')").name("@rules.lua").exec().unwrap_err();
+    /// assert!(error.downcast_ref::<std::num::ParseIntError>().is_some());
+    /// assert!(error.traceback().unwrap().contains("rules.lua:2: in main chunk"));
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn traceback(&self) -> Option<Cow<'_, str>> {
-        match self.root() {
-            Error::Runtime(e) if !e.traceback.is_empty() => Some(e.traceback.to_str_lossy()),
-            _ => None,
+        let traceback = match self.bottom() {
+            Error::Runtime(error) => &error.traceback,
+            Error::External(error) => &error.traceback,
+            _ => return None,
+        };
+        (!traceback.is_empty()).then(|| traceback.to_str_lossy())
+    }
+
+    /// The error below all that was said about it: contexts, the position of an argument, and that it was raised in Lua code
+    /// ([`RuntimeError::cause`]).
+    pub fn root(&self) -> &Error {
+        match self.bottom() {
+            Error::Runtime(error) => error.cause.as_ref().map_or(self.bottom(), Error::root),
+            other => other,
         }
     }
 
-    /// The error below all that was said about it: contexts, and the position of an argument.
-    pub fn root(&self) -> &Error {
+    /// The error below contexts and the position of an argument.
+    pub(crate) fn bottom(&self) -> &Error {
         match self {
-            Error::BadArgument(error) => error.cause.root(),
-            Error::Context(error) => error.cause.root(),
+            Error::BadArgument(error) => error.cause.bottom(),
+            Error::Context(error) => error.cause.bottom(),
             other => other,
+        }
+    }
+
+    /// The error with another one in the place of [`Error::bottom`].
+    fn map_bottom(self, change: impl FnOnce(Error) -> Error) -> Error {
+        match self {
+            Error::BadArgument(error) => Error::BadArgument(Arc::new(ArgumentError {
+                position: error.position,
+                cause: error.cause.clone().map_bottom(change),
+            })),
+            Error::Context(error) => Error::Context(Arc::new(ContextError {
+                context: error.context.clone(),
+                is_place: error.is_place,
+                cause: error.cause.clone().map_bottom(change),
+            })),
+            other => change(other),
         }
     }
 
     /// The error without the value of the error of Lua code below all that was said about it, and that value; `None` if
     /// there is none.
     pub(crate) fn without_value(&self) -> Option<(Error, Value)> {
-        let Error::Runtime(error) = self.root() else {
+        let Error::Runtime(error) = self.bottom() else {
             return None;
         };
         let value = error.value.as_ref()?.clone();
@@ -271,28 +324,42 @@ impl Error {
 
     /// The error with another value of the error of Lua code below all that was said about it.
     pub(crate) fn with_value(self, value: Option<Value>) -> Error {
-        match self {
+        self.map_bottom(|error| match error {
             Error::Runtime(error) => Error::Runtime(Arc::new(RuntimeError {
                 message: error.message.clone(),
                 value,
                 traceback: error.traceback.clone(),
-            })),
-            Error::BadArgument(error) => Error::BadArgument(Arc::new(ArgumentError {
-                position: error.position,
-                cause: error.cause.clone().with_value(value),
-            })),
-            Error::Context(error) => Error::Context(Arc::new(ContextError {
-                context: error.context.clone(),
-                cause: error.cause.clone().with_value(value),
+                cause: error.cause.clone(),
             })),
             other => other,
+        })
+    }
+
+    /// An error of the host with the traceback of the Lua code that it has passed through, if there was any and it has none
+    /// yet.
+    #[cold]
+    pub(crate) fn traced(self, traceback: impl FnOnce() -> Vec<u8>) -> Error {
+        match self.bottom() {
+            Error::External(error) if error.traceback.is_empty() => {
+                self.map_bottom(|error| match error {
+                    Error::External(mut error) => {
+                        let traceback = traceback();
+                        if names_lua_code(&traceback) {
+                            error.traceback = traceback.into();
+                        }
+                        Error::External(error)
+                    }
+                    other => other,
+                })
+            }
+            _ => self,
         }
     }
 
     /// The host program's own error, if this is one of type `T`.
     pub fn downcast_ref<T: StdError + 'static>(&self) -> Option<&T> {
         match self.root() {
-            Error::External(error) => error.downcast_ref(),
+            Error::External(error) => error.error.downcast_ref(),
             _ => None,
         }
     }
@@ -301,7 +368,7 @@ impl Error {
     /// anywhere, for instance by Lua code.
     pub fn downcast_mut<T: StdError + 'static>(&mut self) -> Option<&mut T> {
         match self {
-            Error::External(error) => Arc::get_mut(error)?.downcast_mut(),
+            Error::External(error) => Arc::get_mut(&mut error.error)?.downcast_mut(),
             Error::BadArgument(error) => Arc::get_mut(error)?.cause.downcast_mut(),
             Error::Context(error) => Arc::get_mut(error)?.cause.downcast_mut(),
             _ => None,
@@ -333,6 +400,8 @@ pub struct ContextError {
     pub context: String,
     /// The error as it was before.
     pub cause: Error,
+    /// The context says where in a value the error is, as [`Error::at`] does.
+    pub(crate) is_place: bool,
 }
 
 impl ContextError {
@@ -366,6 +435,40 @@ impl StdError for ContextError {
     }
 }
 
+/// An error of the host program.
+///
+/// ```
+/// use lupa_core::{Error, Runtime};
+///
+/// let lua = Runtime::new()?;
+/// lua.globals()?.set("read", lua.function(|path: &str| Ok(std::fs::read_to_string(path)?))?)?;
+/// let Err(Error::External(error)) = lua.load("read('no/such.file')").name("@start.lua").exec() else { panic!() };
+/// assert!(error.error.is::<std::io::Error>());
+/// assert!(error.traceback.to_str_lossy().contains("start.lua:1:"));
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ExternalError {
+    /// The error itself.
+    pub error: Arc<dyn StdError + Send + Sync>,
+    /// The traceback of the Lua code that the error has passed through, as that of a [`RuntimeError`]. Empty for an error
+    /// that has not.
+    pub traceback: Message,
+}
+
+impl fmt::Display for ExternalError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_below(f, &self.error, &self.traceback)
+    }
+}
+
+impl StdError for ExternalError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.error.source()
+    }
+}
+
 /// An error raised by Lua code.
 ///
 /// ```
@@ -389,16 +492,51 @@ pub struct RuntimeError {
     /// The traceback: `stack traceback:` and a line a level, innermost first.
     /// Empty where none could be made.
     pub traceback: Message,
+    /// The error of a host function that was raised as this text: a bad argument, an object in use, the end of a scope, a chunk
+    /// that did not compile. It is found by the text, so `None` after Lua code has changed that, or caught the
+    /// error and met another such error before it raised this one again.
+    ///
+    /// ```
+    /// use lupa_core::{Error, Runtime};
+    ///
+    /// let lua = Runtime::new()?;
+    /// lua.globals()?.set("half", lua.function(|n: f64| n / 2.0)?)?;
+    /// let Err(Error::Runtime(error)) = lua.load("half('x')").exec() else { panic!() };
+    /// let Some(Error::BadArgument(bad)) = &error.cause else { panic!() };
+    /// assert_eq!(bad.position, 1);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub cause: Option<Error>,
+}
+
+impl RuntimeError {
+    /// An error with a text and nothing else.
+    pub(crate) fn new(message: impl Into<Vec<u8>>) -> Self {
+        RuntimeError {
+            message: message.into().into(),
+            value: None,
+            traceback: Message::default(),
+            cause: None,
+        }
+    }
 }
 
 impl fmt::Display for RuntimeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.message)?;
-        if !self.traceback.is_empty() {
-            write!(f, "\n{}", self.traceback)?;
-        }
-        Ok(())
+        write_below(f, &self.message, &self.traceback)
     }
+}
+
+fn write_below(
+    f: &mut fmt::Formatter<'_>,
+    text: &dyn fmt::Display,
+    traceback: &Message,
+) -> fmt::Result {
+    write!(f, "{text}")?;
+    if !traceback.is_empty() {
+        write!(f, "\n{traceback}")?;
+    }
+    Ok(())
 }
 
 /// A panic on its way through Lua frames.

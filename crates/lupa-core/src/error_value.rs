@@ -57,18 +57,21 @@ impl<'s> FromLua<'s> for Error {
         if let Some(error) = dispatch::external_error(stack, index) {
             return Ok(error);
         }
-        let (message, value) = match slot.bytes() {
-            Some(bytes) => (bytes.to_vec(), None),
+        let error = match slot.bytes() {
+            Some(bytes) => RuntimeError {
+                cause: stack.shared().kept().raised_as(bytes),
+                ..RuntimeError::new(bytes)
+            },
             None => {
                 let value = slot.to_value()?;
                 let runtime = Runtime::borrowed(stack.shared());
-                (value.to_lua_string(&runtime)?, Some(value))
+                let message = value.to_lua_string(&runtime)?;
+                RuntimeError {
+                    value: Some(value),
+                    ..RuntimeError::new(message)
+                }
             }
         };
-        Ok(Error::Runtime(Arc::new(RuntimeError {
-            message: message.into(),
-            value,
-            traceback: Vec::new().into(),
-        })))
+        Ok(Error::Runtime(Arc::new(error)))
     }
 }

@@ -217,15 +217,10 @@ fn index_with(
 
 /// What Lua says of a function that is not there.
 #[cold]
-fn no_member(name: &str, is_method: bool) -> Error {
+pub(crate) fn no_member(name: &str, is_method: bool) -> Error {
     let what = if is_method { "method" } else { "field" };
-    Error::Runtime(Arc::new(RuntimeError {
-        message: format!("attempt to call {what} '{name}' (a nil value)")
-            .into_bytes()
-            .into(),
-        value: None,
-        traceback: Vec::new().into(),
-    }))
+    let message = format!("attempt to call {what} '{name}' (a nil value)");
+    Error::Runtime(Arc::new(RuntimeError::new(message)))
 }
 
 /// The table at `index`, once exactly `pushed` values are known to lie above it.

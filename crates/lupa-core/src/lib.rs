@@ -23,7 +23,7 @@
 //! * Lua code reaches host values through [`UserType`] (methods, fields and operators by name) or
 //!   [`HostObject`] (one method for all operations, the layer below).
 //! * A Lua error arrives as [`Error`], a host error raised through Lua comes back as the error that it
-//!   was, and a panic passes through Lua and goes on behind it. [`ErrorContext`] says what was being done.
+//!   was, with Lua's traceback, and a panic passes through Lua and goes on behind it. [`ErrorContext`] says what was being done.
 //! * Lua code that runs too long can be ended: by a time limit ([`Runtime::set_time_limit`]), from another
 //!   thread ([`Runtime::interrupt`]), or by the host's own check ([`Runtime::set_check`]).
 //! * Integers up to 2^53 are Lua numbers; beyond, they are `int64_t` and `uint64_t` of the FFI library where the runtime
@@ -121,7 +121,7 @@ pub use convert::{Bytes, FromLua, FromLuaMulti, IntoLua, IntoLuaMulti, Owned};
 pub use coroutine::Coroutine;
 pub use coroutine_values::Values;
 pub use cursor::Cursor;
-pub use error::{ArgumentError, ContextError, Error, Message, Result, RuntimeError};
+pub use error::{ArgumentError, ContextError, Error, ExternalError, Message, Result, RuntimeError};
 pub use external::ExternalResult;
 pub use fiber::Fiber;
 pub use filter::{Access, AttributeFilter};

@@ -29,7 +29,7 @@ pub struct Variadic<T>(pub Vec<T>);
 impl<'s, T: FromLua<'s>> FromLuaMulti<'s> for Variadic<T> {
     fn from_results(results: Results<'s>) -> Result<Self> {
         (0..results.len())
-            .map(|index| T::from_lua(results.get(index)))
+            .map(|index| results.read(index))
             .collect()
     }
 }
@@ -105,7 +105,7 @@ impl<'a, T> IntoIterator for &'a Variadic<T> {
 impl<'s, T: FromLuaMulti<'s>, E: FromLua<'s>> FromLuaMulti<'s> for Result<T, E> {
     fn from_results(results: Results<'s>) -> Result<Self> {
         if results.get(0).is_nil() && !results.get(1).is_nil() {
-            return E::from_lua(results.get(1)).map(Err);
+            return results.read(1).map(Err);
         }
         T::from_results(results).map(Ok)
     }

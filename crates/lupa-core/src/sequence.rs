@@ -1,6 +1,6 @@
 //! Tables as sequences, and iterators over tables.
 
-use crate::convert::{FromLua, IntoLua, Owned};
+use crate::convert::{FromLua, IntoLua, Owned, read_entry, read_key};
 use crate::cursor::Cursor;
 use crate::error::{Error, Result};
 use crate::handle::settled;
@@ -168,6 +168,7 @@ impl<V: Owned> Iterator for Items<'_, V> {
         let item = table.0.with(|stack, index| {
             settled(stack, index, 0)?.raw_get_index(self.next);
             Option::<V>::from_lua(Slot::new(stack, index + 1))
+                .map_err(|error| error.at_index(self.next as usize))
         });
         // No table has items at all positions.
         self.next = self.next.saturating_add(1);
@@ -194,7 +195,7 @@ impl<K: Owned, V: Owned> Iterator for Entries<'_, K, V> {
     fn next(&mut self) -> Option<Self::Item> {
         let table = self.table?;
         let entry = self.cursor.step(&table.0, |key, value| {
-            Ok((K::from_lua(key)?, V::from_lua(value)?))
+            Ok((read_key(key)?, read_entry(key, value)?))
         });
         if !matches!(entry, Ok(Some(_))) {
             self.table = None;

@@ -160,6 +160,23 @@ impl<'s> Slot<'s> {
     }
 }
 
+/// As messages name a key of a table: text in quotes, a number or a boolean as it is, the type of all else.
+impl std::fmt::Display for Slot<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        /// Bytes of a text that are shown.
+        const MOST: usize = 60;
+        match (self.bytes(), self.number(), self.boolean()) {
+            (Some(text), ..) if text.len() > MOST => {
+                write!(f, "'{}…'", String::from_utf8_lossy(&text[..MOST]))
+            }
+            (Some(text), ..) => write!(f, "'{}'", String::from_utf8_lossy(text)),
+            (_, Some(number), _) => write!(f, "{number}"),
+            (_, _, Some(boolean)) => write!(f, "{boolean}"),
+            _ => f.write_str(self.type_name()),
+        }
+    }
+}
+
 impl std::fmt::Debug for Slot<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Slot").field(&self.kind()).finish()

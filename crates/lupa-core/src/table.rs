@@ -1,7 +1,7 @@
 //! Lua tables.
 
 use crate::call::Directly;
-use crate::convert::{IntoLua, Owned};
+use crate::convert::{IntoLua, Owned, read_entry, read_key};
 use crate::cursor::Cursor;
 use crate::error::Result;
 use crate::handle::{Handle, settled};
@@ -159,7 +159,7 @@ impl Table {
     ) -> Result<()> {
         let mut cursor = Cursor::start();
         while let Some((key, value)) = cursor.step(&self.0, |key, value| {
-            Ok((K::from_lua(key)?, V::from_lua(value)?))
+            Ok((read_key(key)?, read_entry(key, value)?))
         })? {
             f(key, value)?;
         }
@@ -176,8 +176,9 @@ impl Table {
             let mut pairs = Vec::new();
             let mut position = 0;
             while table.next(&mut position) {
-                let key = K::from_lua(Slot::new(stack, index + 1))?;
-                pairs.push((key, V::from_lua(Slot::new(stack, index + 2))?));
+                let key = Slot::new(stack, index + 1);
+                let value = Slot::new(stack, index + 2);
+                pairs.push((read_key(key)?, read_entry(key, value)?));
                 stack.pop_to(index);
             }
             Ok(pairs)

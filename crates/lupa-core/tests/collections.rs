@@ -29,7 +29,7 @@ fn arrays_have_exactly_so_many_items() -> Result<()> {
             "{1, 2, 3, 4}",
             "cannot convert sequence to array: 4 items instead of 3",
         ),
-        ("{1, 2, 'x'}", "cannot convert string to u8"),
+        ("{1, 2, 'x'}", "at index 3: cannot convert string to u8"),
         ("'abc'", "cannot convert string to sequence"),
     ] {
         assert_eq!(misfit::<[u8; 3]>(&lua, code), message);
@@ -59,7 +59,7 @@ fn sets_are_tables_of_true() -> Result<()> {
     // Breaks if a sequence reads as the set of its positions.
     assert_eq!(
         misfit::<HashSet<u8>>(&lua, "{10, 20}"),
-        "cannot convert number to boolean: a set is a table with `true` for each member"
+        "at key 1: cannot convert number to boolean: a set is a table with `true` for each member"
     );
     assert_eq!(
         misfit::<HashSet<u8>>(&lua, "1"),
@@ -155,7 +155,7 @@ fn any_number_of_values() -> Result<()> {
         .load("return 1, 'x'")
         .eval::<Variadic<i32>>()
         .unwrap_err();
-    assert_eq!(error.to_string(), "cannot convert string to i32");
+    assert_eq!(error.to_string(), "result #2: cannot convert string to i32");
     Ok(())
 }
 

@@ -153,7 +153,7 @@ fn misfits_say_what_is_wrong() -> Result<()> {
     );
     assert_eq!(
         message("{1, 'x'}", |s| Vec::<u8>::from_lua(s).map(drop)),
-        "cannot convert string to u8"
+        "at index 2: cannot convert string to u8"
     );
     assert_eq!(
         message("'x'", |s| Vec::<u8>::from_lua(s).map(drop)),
@@ -162,7 +162,7 @@ fn misfits_say_what_is_wrong() -> Result<()> {
     assert_eq!(
         message("{[1] = 2}", |s| HashMap::<String, u8>::from_lua(s)
             .map(drop)),
-        "cannot convert number to string"
+        "at key 1 itself: cannot convert number to string"
     );
     Ok(())
 }

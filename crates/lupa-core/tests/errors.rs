@@ -48,14 +48,16 @@ fn an_error_that_crosses_lua_twice_is_what_it_was() -> Result<()> {
     ]) {
         let error = pass.call::<()>(fail).context("outside").unwrap_err();
         // Breaks if an error is wrapped in another one on its way, or made a text.
-        assert_eq!(error.to_string(), text);
         assert_eq!(error.text(), text);
         let user = error.downcast_ref::<NoUser>().unwrap();
         assert_eq!(user.0.to_string(), "the disk is gone");
         // The text of the host's error is part of the text: what comes next is its own source.
         assert_eq!(error.source().unwrap().to_string(), "the disk is gone");
         assert!(matches!(error.root(), Error::External(_)));
-        assert!(error.traceback().is_none());
+        // The traceback is that of the innermost Lua code, and below the text once.
+        let traceback = error.traceback().unwrap();
+        assert!(traceback.contains("inner:1"), "{traceback}");
+        assert_eq!(error.to_string(), format!("{text}\n{traceback}"));
     }
     Ok(())
 }
@@ -179,6 +181,195 @@ fn a_bad_argument_leads_to_its_cause() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn an_error_of_the_host_knows_the_line_of_lua_code() -> Result<()> {
+    let lua = Runtime::new()?;
+    let fail = lua.function(|| Err::<(), _>(no_user()))?;
+    lua.globals()?.set("fail", &fail)?;
+    let code = "local function work()\n  fail()\nend\nwork()";
+    let run = || lua.load(code).name("@work.lua").exec().unwrap_err();
+    let error = run();
+    let traceback = error.traceback().unwrap().into_owned();
+    assert!(
+        traceback.contains("work.lua:2: in function 'work'"),
+        "{traceback}"
+    );
+    assert!(
+        traceback.contains("work.lua:4: in main chunk"),
+        "{traceback}"
+    );
+    // What others read of the error is as without: text, source, kind.
+    assert_eq!(error.text(), "no such user");
+    assert_eq!(error.source().unwrap().to_string(), "the disk is gone");
+    let Error::External(external) = &error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(external.traceback.to_str_lossy(), traceback);
+    // A context said in Rust code is above it.
+    let error = run().context("outside");
+    assert_eq!(
+        error.to_string(),
+        format!("outside: no such user\n{traceback}")
+    );
+
+    // Each way through Lua has its own: an error that is kept and raised again tells of that.
+    lua.load("ok, kept = pcall(fail)").exec()?;
+    let again = |name: &str| lua.load("error(kept)").name(name).exec().unwrap_err();
+    for name in ["=first", "=second"] {
+        let traceback = again(name).traceback().unwrap().into_owned();
+        assert!(
+            traceback.contains(&format!("{}:1:", &name[1..])),
+            "{traceback}"
+        );
+    }
+    // In a coroutine it is the coroutine's.
+    let error = lua
+        .load(code)
+        .name("@co.lua")
+        .into_function()?
+        .coroutine()?
+        .resume::<()>(())
+        .unwrap_err();
+    assert!(
+        error
+            .traceback()
+            .unwrap()
+            .contains("co.lua:2: in function 'work'"),
+        "{error}"
+    );
+    // Where no Lua code was there is nothing to tell.
+    assert!(fail.call::<()>(()).unwrap_err().traceback().is_none());
+    assert!(no_user().traceback().is_none());
+    Ok(())
+}
+
+#[test]
+#[cfg(unix)]
+fn no_traceback_is_made_for_limits() -> Result<()> {
+    let lua = Runtime::builder().memory_limit(4 << 20).build()?;
+    lua.set_time_limit(Some(std::time::Duration::from_millis(20)))?;
+    // One that is left from before must not be taken for theirs.
+    lua.load("error('x')").exec().unwrap_err();
+    for code in [
+        "while true do end",
+        "local t = {} for i = 1, 1e9 do t[i] = {} end",
+    ] {
+        let error = lua.load(code).exec().unwrap_err();
+        assert!(matches!(error, Error::Timeout | Error::Memory), "{error:?}");
+        assert!(error.traceback().is_none());
+    }
+    lua.set_time_limit(None)?;
+    lua.set_check(|| Err(Error::message("the user has left")))?;
+    let error = lua.load("while true do end").exec().unwrap_err();
+    assert_eq!(error.to_string(), "the user has left");
+    Ok(())
+}
+
+#[test]
+fn what_is_a_text_in_lua_is_found_again_by_it() -> Result<()> {
+    let lua = Runtime::new()?;
+    let globals = lua.globals()?;
+    globals.set("half", lua.function(|n: f64| n / 2.0)?)?;
+    globals.set(
+        "sum",
+        lua.function(|list: Vec<i64>| list.iter().sum::<i64>())?,
+    )?;
+    globals.set(
+        "load_part",
+        lua.function(|lua: &Runtime| lua.load("x = = 1").exec())?,
+    )?;
+    globals.set(
+        "about",
+        lua.function(|| Err::<(), _>(Error::InUse("it")).context("at work"))?,
+    )?;
+    let nested = lua.function(|lua: &Runtime| lua.load("half({})").exec())?;
+    globals.set("nested", nested)?;
+    let run = |code: &str| lua.load(code).name("=run").exec().unwrap_err();
+
+    type Is = fn(&Error) -> bool;
+    let cases: [(&str, &str, Is); 6] = [
+        (
+            "half('x')",
+            "bad argument #1: cannot convert string to number",
+            |e| matches!(e, Error::BadArgument(bad) if bad.position == 1),
+        ),
+        (
+            "sum { 1, true }",
+            "bad argument #1: at index 2: cannot convert boolean to i64",
+            |e| {
+                matches!(
+                    e.root(),
+                    Error::Conversion {
+                        from: "boolean",
+                        ..
+                    }
+                )
+            },
+        ),
+        (
+            "load_part()",
+            "[string \"chunk\"]:1: unexpected symbol near '='",
+            |e| matches!(e, Error::Syntax { .. }),
+        ),
+        ("about()", "at work: it is in use", |e| {
+            matches!(e.root(), Error::InUse("it"))
+        }),
+        (
+            "nested()",
+            "bad argument #1: cannot convert table to number",
+            |e| matches!(e, Error::BadArgument(_)),
+        ),
+        // Caught and raised again, as it was.
+        (
+            "local ok, e = pcall(half, 'x') error(e, 0)",
+            "bad argument #1: cannot convert string to number",
+            |e| matches!(e, Error::BadArgument(_)),
+        ),
+    ];
+    for (code, text, is) in cases {
+        let error = run(code);
+        assert_eq!(error.text(), text, "{code}");
+        let Error::Runtime(runtime) = &error else {
+            panic!("{code}: {error:?}");
+        };
+        assert!(runtime.cause.as_ref().is_some_and(is), "{code}: {error:?}");
+        assert!(is(error.root()) || is(runtime.cause.as_ref().unwrap()));
+        assert!(error.traceback().unwrap().contains("run:1:"), "{code}");
+        // What Lua code sees is a text.
+        let kind: String = lua
+            .load(&format!(
+                "return type(select(2, pcall(function() {code} end)))"
+            ))
+            .eval()?;
+        assert_eq!(kind, "string", "{code}");
+    }
+    // Another text is another error: of Lua code, changed by it, or long gone.
+    for code in [
+        "error('something else', 0)",
+        "local ok, e = pcall(half, 'x') error('it says: ' .. e, 0)",
+        "local _, e = pcall(half, 'x') pcall(half, true) error(e, 0)",
+        "error({})",
+    ] {
+        let Error::Runtime(error) = run(code) else {
+            panic!("{code}");
+        };
+        assert!(error.cause.is_none(), "{code}: {error:?}");
+    }
+    // A chunk that the host loads is not the one that is being typed.
+    lua.globals()?.set(
+        "part",
+        lua.function(|lua: &Runtime| lua.load("x =").exec())?,
+    )?;
+    let error = run("part()");
+    assert!(matches!(error.root(), Error::Syntax { .. }));
+    assert!(!lupa_core::is_incomplete(&error));
+    // None of it keeps the runtime.
+    let weak = lua.downgrade();
+    drop((globals, error, lua));
+    assert!(weak.upgrade().is_none());
+    Ok(())
+}
+
 struct Door {
     open: bool,
     locked: bool,
@@ -263,6 +454,7 @@ fn errors_are_values_that_lua_code_passes_on() -> Result<()> {
         matches!(&text, Error::Runtime(error) if error.value.is_none()),
         "{text:?}"
     );
+    assert!(matches!(text.root(), Error::InUse("it")), "{text:?}");
     assert_eq!(text.to_string(), "it is in use");
     assert_eq!(lua.handles()?, handles);
 

@@ -155,7 +155,7 @@ pub(crate) fn exception(py: Python<'_>, mut error: Error) -> PyErr {
         Error::CoroutineUnresumable(_) => {
             instance(py, &classes.error, "cannot resume non-suspended coroutine")
         }
-        other => instance(py, &classes.error, &other.to_string()),
+        other => instance(py, &classes.error, &other.text()),
     }
 }
 

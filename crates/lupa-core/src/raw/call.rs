@@ -98,7 +98,8 @@ impl<'s> Stack<'s> {
         if stopped {
             self.shared.take_stop(self);
         }
-        // The message handler ran for this error, and left its traceback, only then.
+        // The message handler ran for this error, and left its traceback, only then; the hook, which goes past it, has
+        // removed one that was there.
         let traced = status == sys::LUA_ERRRUN;
         let traceback = || {
             if traced {
@@ -124,22 +125,27 @@ impl<'s> Stack<'s> {
         if let Some(panic) = dispatch::take_panic(self, index) {
             std::panic::resume_unwind(panic);
         }
-        if let Some(error) = dispatch::external_error(self, index) {
-            return error;
-        }
-        let traceback = if status == sys::LUA_ERRRUN {
-            traceback()
-        } else {
-            Vec::new()
+        let traceback = || match status {
+            sys::LUA_ERRRUN => traceback(),
+            _ => Vec::new(),
         };
+        if let Some(error) = dispatch::external_error(self, index) {
+            return error.traced(traceback);
+        }
+        let traceback = traceback();
         let (message, value) = match self.bytes(index) {
             Some(bytes) => (bytes.to_vec(), None),
             None => (self.describe(index), Value::from_stack(self, index).ok()),
+        };
+        let cause = match value {
+            None => self.shared.kept().raised_as(&message),
+            Some(_) => None,
         };
         Error::Runtime(Arc::new(RuntimeError {
             message: message.into(),
             value,
             traceback: traceback.into(),
+            cause,
         }))
     }
 
@@ -153,6 +159,21 @@ impl<'s> Stack<'s> {
         self.bytes(self.top())
             .map(<[u8]>::to_vec)
             .unwrap_or_default()
+    }
+
+    /// Removes the traceback that the message handler left, for an error that goes past it.
+    pub(super) fn forget_traceback(self) {
+        // SAFETY: live and locked; the frame has room; the registry is a table, and to clear a key that it has
+        // allocates nothing.
+        unsafe {
+            sys::lua_rawgeti(self.l, sys::LUA_REGISTRYINDEX, sys::LUPA_KEY_TRACEBACK);
+            let is_there = self.kind(self.top()) != Kind::Nil;
+            self.pop_to(self.top() - 1);
+            if is_there {
+                self.push_nil();
+                sys::lua_rawseti(self.l, sys::LUA_REGISTRYINDEX, sys::LUPA_KEY_TRACEBACK);
+            }
+        }
     }
 
     /// What `tostring` makes of an error value.

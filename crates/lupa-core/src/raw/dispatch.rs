@@ -193,18 +193,29 @@ pub(super) fn raise_error(stack: Stack<'_>, error: Error) -> c_int {
 /// Pushes the value that stands for an error in Lua.
 pub(crate) fn push_error(stack: Stack<'_>, error: Error) {
     let pushed = match error {
-        Error::Runtime(e) => match &e.value {
-            Some(value) => value.push(stack),
-            None => stack.push_bytes(&e.message),
+        Error::Runtime(e) => match (&e.value, &e.cause) {
+            (Some(value), _) => value.push(stack),
+            (None, Some(cause)) => push_text(stack, e.message.to_vec(), cause.clone()),
+            (None, None) => stack.push_bytes(&e.message),
         },
-        Error::Syntax { message } => stack.push_bytes(&message),
         error if is_host_error(&error) => push_host_error(stack, error),
-        other => stack.push_bytes(other.text().as_bytes()),
+        Error::Syntax { ref message } => push_text(stack, message.to_vec(), error),
+        other => push_text(stack, other.text().into_owned().into_bytes(), other),
     };
     if let Err(error) = pushed {
         // This cannot fail for want of memory: the metatable is there, see `prepare`.
         let _ = stack.push_host(HostError::new(error));
     }
+}
+
+/// Pushes an error as a text, by which it is found again: see [`RuntimeError::cause`](crate::RuntimeError::cause).
+fn push_text(stack: Stack<'_>, text: Vec<u8>, error: Error) -> crate::Result<()> {
+    stack.push_bytes(&text)?;
+    // One of Lua code has a cause of its own, or a value, which would keep the runtime.
+    if !matches!(error.bottom(), Error::Runtime(_)) {
+        stack.shared().kept().remember_raised(text, error);
+    }
+    Ok(())
 }
 
 /// Pushes an error as an object. Of an error of Lua code that it contains, the value stays in Lua, in the object's
@@ -248,7 +259,7 @@ fn is_host_error(error: &Error) -> bool {
         Error::BadArgument(error) => is_host_error(&error.cause),
         // As a text it would lose its traceback and its value.
         Error::Context(error) => {
-            is_host_error(&error.cause) || matches!(error.cause.root(), Error::Runtime(_))
+            is_host_error(&error.cause) || matches!(error.cause.bottom(), Error::Runtime(_))
         }
         _ => false,
     }

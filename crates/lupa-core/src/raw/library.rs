@@ -125,11 +125,7 @@ impl Stack<'_> {
                 message: message().into(),
             }),
             sys::LUA_ERRMEM => Err(Error::Memory),
-            _ => Err(Error::Runtime(Arc::new(RuntimeError {
-                message: message().into(),
-                value: None,
-                traceback: Vec::new().into(),
-            }))),
+            _ => Err(Error::Runtime(Arc::new(RuntimeError::new(message())))),
         }
     }
 }

@@ -395,6 +395,7 @@ pub(super) unsafe extern "C" fn hook_entry(l: *mut sys::lua_State) -> c_int {
         let pending = shared.stop.pending.borrow();
         let key = pending.last().map_or(slots::STOP, |(_, key)| *key);
         stack.push_slot(key);
+        stack.forget_traceback();
         return sys::LUPA_RAISE;
     }
     let enforced = shared.memory.enforce(false);
@@ -430,5 +431,6 @@ fn raise(stack: Stack<'_>, push: impl FnOnce(Stack<'_>) -> c_int) -> c_int {
     }
     push(stack);
     stack.shared().stop_with_top(stack);
+    stack.forget_traceback();
     sys::LUPA_RAISE
 }

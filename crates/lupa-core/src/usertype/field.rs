@@ -89,7 +89,7 @@ impl<T: UserType> Members<T> {
     /// lua.globals()?.set("player", Player { lives: 3 })?;
     /// lua.load("player.lives = player.lives + 6").exec()?;
     /// let error = lua.load("player.lives = player.lives + 1").exec().unwrap_err();
-    /// assert_eq!(error.to_string(), "Player.lives: no cat has that many");
+    /// assert_eq!(error.text(), "Player.lives: no cat has that many");
     /// let error = lua.load("player.lives = 'all'").exec().unwrap_err();
     /// assert!(error.to_string().starts_with("Player.lives: cannot convert string to u32"));
     /// # Ok::<(), Error>(())
