@@ -80,7 +80,7 @@ async fn serve(stream: TcpStream, database: Database) -> std::io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut lines = BufReader::new(read).lines();
     while let Some(line) = lines.next_line().await? {
-        let answer = match handle.call_async::<_, String>(line).await {
+        let answer = match handle.call_async::<String>(line).await {
             Ok(answer) => answer,
             Err(error) => error.text().into_owned(),
         };

@@ -130,7 +130,7 @@ async fn receive(read: impl tokio::io::AsyncRead + Unpin) -> std::io::Result<Req
 async fn serve(handler: Function, stream: TcpStream) -> Result<()> {
     let (read, mut write) = stream.into_split();
     let request = receive(read).await?;
-    let answer = handler.call_async::<_, (u16, String)>(request).await;
+    let answer = handler.call_async::<(u16, String)>(request).await;
     let (status, body) = answer.unwrap_or_else(|error| (500, error.text().into_owned()));
     let text = format!("HTTP/1.0 {status} -\r\n\r\n{body}");
     Ok(write.write_all(text.as_bytes()).await?)

@@ -89,6 +89,7 @@ mod multi;
 mod named;
 mod object;
 mod path;
+mod pretty;
 mod print;
 mod profiler;
 mod raw;

@@ -20,7 +20,7 @@ use std::ops::Deref;
 /// assert_eq!(name.to_str()?.to_lowercase(), "luajit");
 /// # Ok::<(), lupa_core::Error>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct LuaString(pub(crate) Handle);
 
 impl LuaString {

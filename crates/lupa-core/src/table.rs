@@ -18,7 +18,7 @@ use crate::slot::{Pusher, Slot};
 /// assert!(point.contains_key("name")?);
 /// # Ok::<(), lupa_core::Error>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Table(pub(crate) Handle);
 
 impl Table {

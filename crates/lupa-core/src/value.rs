@@ -11,11 +11,13 @@ use crate::raw::{Kind, Stack};
 use crate::reference::{Reference, UserData};
 use crate::runtime::Runtime;
 use crate::slot::{Pusher, Slot};
-use crate::string::LuaString;
+use crate::string::{LuaString, StringRef};
 use crate::table::Table;
 use std::ffi::c_int;
 
 /// Any Lua value.
+///
+/// `{:#?}` shows what is in tables and strings, see [`Table`].
 ///
 /// ```
 /// use lupa_core::{Runtime, Value};
@@ -74,6 +76,104 @@ impl Value {
     /// Whether it is nil.
     pub fn is_nil(&self) -> bool {
         matches!(self, Value::Nil)
+    }
+
+    /// The boolean, if it is one.
+    pub fn as_bool(&self) -> Option<bool> {
+        match self {
+            Value::Boolean(boolean) => Some(*boolean),
+            _ => None,
+        }
+    }
+
+    /// The number, if it is one.
+    pub fn as_number(&self) -> Option<f64> {
+        match self {
+            Value::Number(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// The number, if it is an integer within 2^53 either way, which are those that every number can tell apart; for the 64-bit integers of the
+    /// FFI library see [`Runtime::convert_to`].
+    ///
+    /// ```
+    /// use lupa_core::Value;
+    ///
+    /// assert_eq!(Value::Number(-3.0).as_integer(), Some(-3));
+    /// assert_eq!(Value::Number(0.5).as_integer(), None);
+    /// assert_eq!(Value::Number(1e300).as_integer(), None);
+    /// ```
+    pub fn as_integer(&self) -> Option<i64> {
+        const EXACT: f64 = (1u64 << 53) as f64;
+        let number = self.as_number()?;
+        (number.fract() == 0.0 && number.abs() <= EXACT).then_some(number as i64)
+    }
+
+    /// The string, if it is one.
+    pub fn as_string(&self) -> Option<&LuaString> {
+        match self {
+            Value::String(string) => Some(string),
+            _ => None,
+        }
+    }
+
+    /// The text of a string in UTF-8, without a copy; the runtime is locked as by [`LuaString::to_str`].
+    ///
+    /// ```
+    /// use lupa_core::{Runtime, Value};
+    ///
+    /// let lua = Runtime::new()?;
+    /// let (name, level): (Value, Value) = lua.load("return 'debug', 3").eval()?;
+    /// assert_eq!(name.as_str().as_deref(), Some("debug"));
+    /// assert!(level.as_str().is_none());
+    /// assert_eq!(level.as_integer(), Some(3));
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    pub fn as_str(&self) -> Option<StringRef<'_, str>> {
+        self.as_string()?.to_str().ok()
+    }
+
+    /// The table, if it is one.
+    ///
+    /// ```
+    /// use lupa_core::{Runtime, Value};
+    ///
+    /// let lua = Runtime::new()?;
+    /// let value: Value = lua.load("return { on = true }").eval()?;
+    /// let on = value.as_table().is_some_and(|table| table.get("on").unwrap_or(false));
+    /// assert!(on && value.as_function().is_none());
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    pub fn as_table(&self) -> Option<&Table> {
+        match self {
+            Value::Table(table) => Some(table),
+            _ => None,
+        }
+    }
+
+    /// The function, if it is one.
+    pub fn as_function(&self) -> Option<&Function> {
+        match self {
+            Value::Function(function) => Some(function),
+            _ => None,
+        }
+    }
+
+    /// The coroutine, if it is one.
+    pub fn as_coroutine(&self) -> Option<&Coroutine> {
+        match self {
+            Value::Coroutine(coroutine) => Some(coroutine),
+            _ => None,
+        }
+    }
+
+    /// The userdata, if it is one. [`UserData::borrow`] gives the value of a user type in it.
+    pub fn as_userdata(&self) -> Option<&UserData> {
+        match self {
+            Value::UserData(userdata) => Some(userdata),
+            _ => None,
+        }
     }
 
     /// What Lua's `tostring` gives, `__tostring` honoured.

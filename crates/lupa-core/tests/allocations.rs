@@ -751,7 +751,7 @@ const OPERATIONS: &[(&str, Also, Action)] = &[
         assert_eq!((a.as_str(), b.as_str(), n), ("x1", "x12", 2));
         let user = on.lua.create_userdata(on.user())?;
         let code: Function = on.eval("return function(u) return u:later(3) .. 'z' end")?;
-        assert_eq!(block_on(code.call_async::<_, String>(&user))?, "10z");
+        assert_eq!(block_on(code.call_async::<String>(&user))?, "10z");
         Ok(())
     }),
     #[cfg(feature = "async")]
@@ -763,7 +763,7 @@ const OPERATIONS: &[(&str, Also, Action)] = &[
         on.lua.globals()?.set("later", later)?;
         let code: Function =
             on.eval("return function(n) for i = 1, n do coroutine.yield('n' .. later(i)) end end")?;
-        let mut items = code.coroutine()?.into_stream::<_, String>(3);
+        let mut items = code.coroutine()?.into_stream::<String>(3);
         let mut texts = Vec::new();
         while let Some(text) = block_on(items.next()) {
             texts.push(text?);
@@ -785,7 +785,7 @@ const OPERATIONS: &[(&str, Also, Action)] = &[
             }
         })?;
         let call: Function = on.eval("return function(later, fail) return {later(fail)} end")?;
-        let mut dropped = Box::pin(call.call_async::<_, Table>((&later, false)));
+        let mut dropped = Box::pin(call.call_async::<Table>((&later, false)));
         let mut context = Context::from_waker(Waker::noop());
         if let Poll::Ready(result) = dropped.as_mut().poll(&mut context) {
             // It waits, unless it could not even start.
@@ -793,7 +793,7 @@ const OPERATIONS: &[(&str, Also, Action)] = &[
             panic!("the future did not wait");
         }
         drop(dropped);
-        match block_on(call.call_async::<_, Table>((&later, true))) {
+        match block_on(call.call_async::<Table>((&later, true))) {
             Err(Error::External(error)) => assert_eq!(error.to_string(), "as told"),
             other => return other.map(drop),
         }

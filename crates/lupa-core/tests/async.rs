@@ -85,15 +85,15 @@ fn futures_are_send_and_own_what_they_have() -> Result<()> {
     }
     let lua = runtime()?;
     let function: Function = lua.load("return turn").eval()?;
-    let call = send_static(function.call_async::<_, f64>((1, "x".to_owned())));
+    let call = send_static(function.call_async::<f64>((1, "x".to_owned())));
     let text = String::from("x");
-    let borrowing = send(function.call_async::<_, (f64, String)>((2, text.as_str())));
+    let borrowing = send(function.call_async::<(f64, String)>((2, text.as_str())));
     let chunk = send_static(
         lua.load(&String::from("return turn(3)"))
             .eval_async::<f64>(),
     );
     let exec = send_static(lua.load("turn()").exec_async());
-    let resume = send_static(function.coroutine()?.resume_async::<_, f64>(4));
+    let resume = send_static(function.coroutine()?.resume_async::<f64>(4));
     let stream: CoroutineStream<'static, f64> = send_static(function.coroutine()?.into_stream(()));
     drop((function, stream));
     assert_eq!(block_on(call)?, 1.0);
@@ -133,11 +133,7 @@ fn arguments_and_results_pass() -> Result<()> {
     assert!(matches!(error, Error::Syntax { .. }));
     // A function of C can be called, too.
     assert_eq!(
-        block_on(
-            globals
-                .get::<Function>("tostring")?
-                .call_async::<_, String>(5)
-        )?,
+        block_on(globals.get::<Function>("tostring")?.call_async::<String>(5))?,
         "5"
     );
     Ok(())
@@ -213,7 +209,7 @@ fn awaits_nest() -> Result<()> {
         "apply",
         lua.async_function(|f: Function, n: i64| async move {
             turn().await;
-            f.call_async::<_, i64>(n).await
+            f.call_async::<i64>(n).await
         })?,
     )?;
     let code = "
@@ -374,7 +370,7 @@ fn streams_give_what_is_yielded() -> Result<()> {
     let f: Function = lua
         .load("return function(n) for i = 1, n do coroutine.yield(turn(i)) end turn() return 'dropped' end")
         .eval()?;
-    let mut stream = f.coroutine()?.into_stream::<_, u32>(3);
+    let mut stream = f.coroutine()?.into_stream::<u32>(3);
     let items = block_on(async {
         let mut items = Vec::new();
         while let Some(item) = stream.next().await {
@@ -388,12 +384,12 @@ fn streams_give_what_is_yielded() -> Result<()> {
     let f: Function = lua
         .load("return function() coroutine.yield(1) fail('stop') end")
         .eval()?;
-    let mut stream = f.coroutine()?.into_stream::<_, u32>(());
+    let mut stream = f.coroutine()?.into_stream::<u32>(());
     assert_eq!(block_on(stream.next()).unwrap()?, 1);
     assert!(block_on(stream.next()).unwrap().is_err());
     assert!(block_on(stream.next()).is_none());
     // Through the trait, as combinators use it.
-    let mut stream = f.coroutine()?.into_stream::<_, u32>(());
+    let mut stream = f.coroutine()?.into_stream::<u32>(());
     let mut context = Context::from_waker(Waker::noop());
     let first = futures_core::Stream::poll_next(std::pin::Pin::new(&mut stream), &mut context);
     assert!(matches!(first, Poll::Ready(Some(Ok(1)))));
@@ -435,12 +431,12 @@ fn dropping_cancels() -> Result<()> {
         .load("local ok, message = pcall(hold) coroutine.yield(message) return turn(7)")
         .into_function()?
         .coroutine()?;
-    let mut resume = Box::pin(co.resume_async::<_, String>(()));
+    let mut resume = Box::pin(co.resume_async::<String>(()));
     assert!(poll_once(resume.as_mut()).is_pending());
     drop(resume);
-    let message = block_on(co.resume_async::<_, String>(()))?;
+    let message = block_on(co.resume_async::<String>(()))?;
     assert!(message.contains("the await was cancelled"), "{message}");
-    assert_eq!(block_on(co.resume_async::<_, u32>(()))?, 7);
+    assert_eq!(block_on(co.resume_async::<u32>(()))?, 7);
 
     // Never polled, or while another thread runs the runtime: nothing is waited for.
     drop(lua.load("error('never')").exec_async());
@@ -486,7 +482,7 @@ fn ten_thousand_awaits_leave_nothing() -> Result<()> {
     let count = |n: u32| {
         block_on(
             lua.load("for i = 1, ... do turn(i) end")
-                .call_async::<_, ()>(n),
+                .call_async::<()>(n),
         )
     };
     let used = || {
@@ -670,7 +666,7 @@ fn tasks_interleave_in_order() -> Result<()> {
         .load("return function(name) for i = 1, 3 do log[#log + 1] = name .. i turn() end end")
         .eval()?;
     let mut tasks: VecDeque<_> = ["a", "b", "c"]
-        .map(|name| Box::pin(f.call_async::<_, ()>(name)))
+        .map(|name| Box::pin(f.call_async::<()>(name)))
         .into();
     while let Some(mut task) = tasks.pop_front() {
         match poll_once(task.as_mut()) {
@@ -702,7 +698,7 @@ async fn many_tasks_on_many_threads() -> Result<()> {
         .load("return function(n) local sum = 0 for i = 1, n do sleep(i % 3) sum = sum + turn(i) end return sum end")
         .eval()?;
     let tasks: Vec<_> = (0..50)
-        .map(|n| tokio::spawn(f.call_async::<_, u64>(n)))
+        .map(|n| tokio::spawn(f.call_async::<u64>(n)))
         .collect();
     for (n, task) in tasks.into_iter().enumerate() {
         let n = n as u64;
@@ -751,4 +747,57 @@ async fn the_server_example_runs() {
             "5050",
         ]
     );
+}
+
+#[test]
+fn methods_of_tables_and_objects_are_futures() -> Result<()> {
+    struct Counter(u32);
+    impl UserType for Counter {
+        const NAME: &'static str = "Counter";
+        fn members(members: &mut Members<Self>) {
+            members
+                .async_method("add", |this: &Self, n: u32| {
+                    let sum = this.0 + n;
+                    async move {
+                        turn().await;
+                        sum
+                    }
+                })
+                .function("name", || "counter");
+        }
+    }
+    let lua = runtime()?;
+    let object: Table = lua
+        .load("return { n = 1, add = function(self, n) return self.n + turn(n) end, twice = function(n) return turn(n) * 2 end, word = 'x' }")
+        .eval()?;
+    assert_eq!(block_on(object.call_method_async::<f64>("add", 4))?, 5.0);
+    assert_eq!(
+        block_on(object.call_function_async::<f64>("twice", 4))?,
+        8.0
+    );
+    let counter = lua.create_userdata(Counter(1))?;
+    assert_eq!(block_on(counter.call_method_async::<u32>("add", 4))?, 5);
+    assert_eq!(
+        block_on(counter.call_function_async::<String>("name", ()))?,
+        "counter"
+    );
+    // They own what they need, and borrow what they are given.
+    let later = {
+        let object = object.clone();
+        object.call_method_async::<f64>("add", String::from("4").parse::<f64>()?)
+    };
+    assert_eq!(block_on(later)?, 5.0);
+    for (name, text) in [
+        ("none", "attempt to call method 'none' (a nil value)"),
+        ("word", "cannot convert string to function"),
+    ] {
+        let error = block_on(object.call_method_async::<()>(name, ())).unwrap_err();
+        assert_eq!(error.text(), text);
+    }
+    let error = block_on(object.call_function_async::<()>("none", ())).unwrap_err();
+    assert_eq!(error.text(), "attempt to call field 'none' (a nil value)");
+    let call = object.call_method_async::<f64>("add", 4);
+    lua.close()?;
+    assert!(matches!(block_on(call), Err(Error::Closed)));
+    Ok(())
 }

@@ -4,28 +4,87 @@ use super::task::{Push, Task, Yields};
 use crate::chunk::Chunk;
 use crate::convert::{FromLuaMulti, IntoLuaMulti, Owned};
 use crate::coroutine::Coroutine;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::function::Function;
+use crate::handle::no_member;
+use crate::reference::UserData;
+use crate::table::Table;
 use futures_core::Stream;
+use std::fmt;
 use std::future::poll_fn;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-fn push<'a, A: IntoLuaMulti + Send + 'a>(arguments: A) -> Push<'a> {
+fn push<'a>(arguments: impl IntoLuaMulti + Send + 'a) -> Push<'a> {
     Box::new(move |to| arguments.push_all(to))
 }
 
-/// Calls a function, once it is known to be one.
-async fn call<A, R>(function: Result<Function>, arguments: A) -> Result<R>
+/// A call of Lua code as a future; `R` is what it gives, and the arguments may borrow for `'a`.
+///
+/// It can be kept, named in a struct, and polled without being pinned first.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> lupa_core::Result<()> {
+/// use lupa_core::{Runtime, asynchronous::LuaFuture};
+///
+/// struct Job { name: String, work: LuaFuture<'static, i64> }
+///
+/// let lua = Runtime::new()?;
+/// let square = lua.load("return (...) ^ 2").into_function()?;
+/// let mut jobs: Vec<Job> = (1..=3).map(|n| Job { name: format!("job {n}"), work: square.call_async(n) }).collect();
+/// let last = jobs.pop().unwrap();
+/// assert_eq!((last.name.as_str(), last.work.await?), ("job 3", 9));
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a future does nothing unless it is polled"]
+pub struct LuaFuture<'a, R> {
+    /// The error, once, if there is no task.
+    task: std::result::Result<Task<'a>, Option<Error>>,
+    yields: Yields,
+    of: PhantomData<fn() -> R>,
+}
+
+impl<'a, R> LuaFuture<'a, R> {
+    fn new(task: Result<Task<'a>>, yields: Yields) -> Self {
+        LuaFuture {
+            task: task.map_err(Some),
+            yields,
+            of: PhantomData,
+        }
+    }
+
+    /// The call of a function, once it is known to be one.
+    fn call(function: Result<Function>, arguments: impl IntoLuaMulti + Send + 'a) -> Self {
+        let coroutine = function.and_then(|function| function.coroutine());
+        let task = coroutine.map(|coroutine| Task::new(coroutine, push(arguments), true));
+        Self::new(task, Yields::Turn)
+    }
+}
+
+impl<R> Future for LuaFuture<'_, R>
 where
-    A: IntoLuaMulti + Send,
     R: for<'s> FromLuaMulti<'s>,
 {
-    let mut task = Task::new(function?.coroutine()?, push(arguments), true);
-    let result =
-        poll_fn(|context| task.poll(context, Yields::Turn, |results| R::from_results(results)));
-    Ok(result.await?.1)
+    type Output = Result<R>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<R>> {
+        let this = self.get_mut();
+        match &mut this.task {
+            Ok(task) => task
+                .poll(context, this.yields, |results| R::from_results(results))
+                .map_ok(|(_, value)| value),
+            Err(error) => Poll::Ready(Err(error.take().expect("the future has ended"))),
+        }
+    }
+}
+
+impl<R> fmt::Debug for LuaFuture<'_, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("LuaFuture").field(&self.task).finish()
+    }
 }
 
 impl Function {
@@ -43,23 +102,90 @@ impl Function {
     /// let lua = Runtime::new()?;
     /// let ready = lua.async_function(|n: i64| std::future::ready(n + 1))?;
     /// let f: Function = lua.load("return function(g, n) return g(n) + g(n) end").eval()?;
-    /// assert_eq!(f.call_async::<_, i64>((ready, 20)).await?, 42);
+    /// assert_eq!(f.call_async::<i64>((ready, 20)).await?, 42);
     /// # Ok(())
     /// # }
     /// ```
     ///
     /// # Errors
     /// As [`Function::call`].
-    pub fn call_async<A, R>(
-        &self,
-        arguments: A,
-    ) -> impl Future<Output = Result<R>> + Send + use<A, R>
+    pub fn call_async<'a, R>(&self, arguments: impl IntoLuaMulti + Send + 'a) -> LuaFuture<'a, R>
     where
-        A: IntoLuaMulti + Send,
         R: for<'s> FromLuaMulti<'s>,
     {
-        call(self.0.duplicate().map(Function), arguments)
+        LuaFuture::call(self.0.duplicate().map(Function), arguments)
     }
+}
+
+/// The calls of what an object has.
+macro_rules! objects {
+    ($($(#[$about:meta])* $name:ident;)*) => {$(
+        $(#[$about])*
+        impl $name {
+            /// Lua's `object:name(...)` as a future; see [`Function::call_async`]. The method is looked up at once.
+            ///
+            /// # Errors
+            /// As [`Self::call_method`], from the future; but the method must be a function.
+            pub fn call_method_async<'a, R>(
+                &self,
+                name: &str,
+                arguments: impl IntoLuaMulti + Send + 'a,
+            ) -> LuaFuture<'a, R>
+            where
+                R: for<'s> FromLuaMulti<'s>,
+            {
+                let member = self.member(name, true);
+                match member.and_then(|function| Ok((function, self.0.duplicate()?))) {
+                    Ok((function, object)) => LuaFuture::call(Ok(function), ($name(object), arguments)),
+                    Err(error) => LuaFuture::new(Err(error), Yields::Turn),
+                }
+            }
+
+            /// Lua's `object.name(...)` as a future; see [`Function::call_async`]. The function is looked up at once.
+            ///
+            /// # Errors
+            /// As [`Self::call_function`], from the future; but what is found must be a function.
+            pub fn call_function_async<'a, R>(
+                &self,
+                name: &str,
+                arguments: impl IntoLuaMulti + Send + 'a,
+            ) -> LuaFuture<'a, R>
+            where
+                R: for<'s> FromLuaMulti<'s>,
+            {
+                LuaFuture::call(self.member(name, false), arguments)
+            }
+
+            fn member(&self, name: &str, is_method: bool) -> Result<Function> {
+                let function: Option<Function> = self.get(name)?;
+                function.ok_or_else(|| no_member(name, is_method))
+            }
+        }
+    )*};
+}
+
+objects! {
+    /// Calls of what a table has, as futures; see [`asynchronous`](crate::asynchronous).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> lupa_core::Result<()> {
+    /// use lupa_core::{Runtime, Table};
+    ///
+    /// let lua = Runtime::new()?;
+    /// lua.globals()?.set("fetch", lua.async_function(|name: String| async move { name.len() })?)?;
+    /// let page: Table = lua
+    ///     .load("return { size = 0, load = function(self, name) self.size = fetch(name) return self.size end }")
+    ///     .eval()?;
+    /// assert_eq!(page.call_method_async::<usize>("load", "home").await?, 4);
+    /// assert_eq!(page.get::<usize>("size")?, 4);
+    /// # Ok(())
+    /// # }
+    /// ```
+    Table;
+
+    /// Calls of what an object has, as futures; see [`asynchronous`](crate::asynchronous).
+    UserData;
 }
 
 impl Chunk<'_> {
@@ -67,15 +193,11 @@ impl Chunk<'_> {
     ///
     /// # Errors
     /// As [`Chunk::call`].
-    pub fn call_async<A, R>(
-        self,
-        arguments: A,
-    ) -> impl Future<Output = Result<R>> + Send + use<A, R>
+    pub fn call_async<'a, R>(self, arguments: impl IntoLuaMulti + Send + 'a) -> LuaFuture<'a, R>
     where
-        A: IntoLuaMulti + Send,
         R: for<'s> FromLuaMulti<'s>,
     {
-        call(self.into_function(), arguments)
+        LuaFuture::call(self.into_function(), arguments)
     }
 
     /// Compiles the code, and runs it as a future; what it does not compile to is an error of the future.
@@ -92,7 +214,7 @@ impl Chunk<'_> {
     ///
     /// # Errors
     /// As [`Chunk::call`].
-    pub fn eval_async<R>(self) -> impl Future<Output = Result<R>> + Send + use<R>
+    pub fn eval_async<R>(self) -> LuaFuture<'static, R>
     where
         R: for<'s> FromLuaMulti<'s>,
     {
@@ -103,7 +225,7 @@ impl Chunk<'_> {
     ///
     /// # Errors
     /// As [`Chunk::call`].
-    pub fn exec_async(self) -> impl Future<Output = Result<()>> + Send + use<> {
+    pub fn exec_async(self) -> LuaFuture<'static, ()> {
         self.call_async(())
     }
 }
@@ -125,30 +247,21 @@ impl Coroutine {
     ///     .load("return function(n) while true do n = coroutine.yield(double(n)) end end")
     ///     .eval()?;
     /// let doubles = f.coroutine()?;
-    /// assert_eq!(doubles.resume_async::<_, i64>(1).await?, 2);
-    /// assert_eq!(doubles.resume_async::<_, i64>(5).await?, 10);
+    /// assert_eq!(doubles.resume_async::<i64>(1).await?, 2);
+    /// assert_eq!(doubles.resume_async::<i64>(5).await?, 10);
     /// # Ok(())
     /// # }
     /// ```
     ///
     /// # Errors
     /// As [`Coroutine::resume`].
-    pub fn resume_async<A, R>(
-        &self,
-        arguments: A,
-    ) -> impl Future<Output = Result<R>> + Send + use<A, R>
+    pub fn resume_async<'a, R>(&self, arguments: impl IntoLuaMulti + Send + 'a) -> LuaFuture<'a, R>
     where
-        A: IntoLuaMulti + Send,
         R: for<'s> FromLuaMulti<'s>,
     {
         let coroutine = self.0.duplicate().map(Coroutine);
-        async move {
-            let mut task = Task::new(coroutine?, push(arguments), false);
-            let result = poll_fn(|context| {
-                task.poll(context, Yields::Values, |results| R::from_results(results))
-            });
-            Ok(result.await?.1)
-        }
+        let task = coroutine.map(|coroutine| Task::new(coroutine, push(arguments), false));
+        LuaFuture::new(task, Yields::Values)
     }
 
     /// Makes a stream of what the coroutine yields; what it returns in the end is dropped. It starts with the
@@ -164,16 +277,18 @@ impl Coroutine {
     /// let lines: Function = lua
     ///     .load("local read = ... return function(n) for i = 1, n do coroutine.yield(read(i)) end end")
     ///     .call(read)?;
-    /// let mut lines = lines.coroutine()?.into_stream::<_, String>(2);
+    /// let mut lines = lines.coroutine()?.into_stream::<String>(2);
     /// while let Some(line) = lines.next().await {
     ///     assert!(line?.starts_with("line"));
     /// }
     /// # Ok(())
     /// # }
     /// ```
-    pub fn into_stream<'a, A, T>(self, arguments: A) -> CoroutineStream<'a, T>
+    pub fn into_stream<'a, T>(
+        self,
+        arguments: impl IntoLuaMulti + Send + 'a,
+    ) -> CoroutineStream<'a, T>
     where
-        A: IntoLuaMulti + Send + 'a,
         T: Owned,
     {
         CoroutineStream {

@@ -72,7 +72,7 @@ impl AsyncArgument for Runtime {
 /// let lua = Runtime::new()?;
 /// // all(f, g, ...) calls functions that wait at the same time, and gives all their results.
 /// let all = lua.async_function(|functions: Variadic<Function>| async move {
-///     let tasks: Vec<_> = functions.iter().map(|f| tokio::spawn(f.call_async::<_, Value>(()))).collect();
+///     let tasks: Vec<_> = functions.iter().map(|f| tokio::spawn(f.call_async::<Value>(()))).collect();
 ///     let mut results = Variadic::default();
 ///     for task in tasks {
 ///         results.push(task.await.external()??);

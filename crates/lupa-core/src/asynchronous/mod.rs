@@ -16,7 +16,7 @@
 //!     .load("return function(n) for i = 1, 4 do sleep(20) end return n * n end")
 //!     .eval()?;
 //! let start = Instant::now();
-//! let (a, b): (lupa_core::Result<u32>, _) = tokio::join!(work.call_async(3), work.call_async::<_, u32>(4));
+//! let (a, b): (lupa_core::Result<u32>, _) = tokio::join!(work.call_async(3), work.call_async::<u32>(4));
 //! assert_eq!((a?, b?), (9, 16));
 //! assert!(start.elapsed() < Duration::from_millis(150), "they waited at the same time");
 //! # Ok(())
@@ -31,6 +31,7 @@
 //! [`Members::async_method`](crate::Members::async_method) a method of a user type. Lua code that calls
 //! such functions must itself run in an async call: [`Function::call_async`](crate::Function::call_async),
 //! [`Chunk::exec_async`](crate::Chunk::exec_async), [`eval_async`](crate::Chunk::eval_async) and [`call_async`](crate::Chunk::call_async),
+//! [`Table::call_method_async`](crate::Table::call_method_async),
 //! [`Coroutine::resume_async`](crate::Coroutine::resume_async), or [`Coroutine::into_stream`](crate::Coroutine::into_stream). Each runs
 //! its code in a coroutine of its own, so several of them take turns in one runtime: another one runs where one waits.
 //!
@@ -82,6 +83,6 @@ mod function;
 mod library;
 mod task;
 
-pub use call::CoroutineStream;
+pub use call::{CoroutineStream, LuaFuture};
 pub use function::{AsyncArgument, AsyncFn, AsyncMethod, AsyncOutcome};
 pub(crate) use library::{keep, push_async};
