@@ -2,10 +2,11 @@
 
 use crate::call::{Arguments, Around, Directly, Results};
 use crate::convert::{FromLuaMulti, IntoLua, IntoLuaMulti};
-use crate::error::Result;
+use crate::error::{Message, Result};
 use crate::function::Function;
 use crate::handle::Handle;
 use crate::raw::coroutine::CoroutineStatus;
+use crate::runtime::Runtime;
 use crate::slot::Pusher;
 
 /// A coroutine.
@@ -125,6 +126,24 @@ impl Coroutine {
         self.0.close_coroutine()
     }
 
+    /// Where its code is: `stack traceback:` and a line a level, innermost first.
+    ///
+    /// ```
+    /// let lua = lupa_core::Runtime::new()?;
+    /// let chunk = lua.load("local function wait()\n  coroutine.yield()\nend\nwait()").name("@guard.lua");
+    /// let guard = chunk.into_function()?.coroutine()?;
+    /// guard.resume::<()>(())?;
+    /// assert!(guard.traceback()?.to_str_lossy().contains("guard.lua:2: in function 'wait'"));
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Error::Closed`, `Error::Forked`.
+    pub fn traceback(&self) -> Result<Message> {
+        self.0
+            .with(|stack, index| Ok(stack.traceback_at(index)?.into()))
+    }
+
     /// The function of a coroutine that has not been started.
     ///
     /// # Errors
@@ -136,5 +155,60 @@ impl Coroutine {
             }
             Handle::new(stack, index + 1).map(|handle| Some(Function(handle)))
         })
+    }
+}
+
+/// What runs.
+impl Runtime {
+    /// The coroutine that runs: for a host function, the one that has called it. `None` outside of coroutines.
+    ///
+    /// A host function keeps it to resume it later, when Lua code has yielded:
+    ///
+    /// ```
+    /// use lupa_core::{Coroutine, Result, Runtime};
+    ///
+    /// let lua = Runtime::new()?;
+    /// lua.globals()?.set("later", lua.function(|lua: &Runtime| -> Result<()> {
+    ///     lua.set_named("waiting", lua.current_coroutine()?)
+    /// })?)?;
+    /// lua.load("coroutine.wrap(function() later() said = coroutine.yield() end)()").exec()?;
+    /// lua.named::<Coroutine>("waiting")?.resume::<()>("hello")?;
+    /// assert_eq!(lua.globals()?.get::<String>("said")?, "hello");
+    /// assert!(lua.current_coroutine()?.is_none());
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Error::Closed`, `Error::Forked`, `Error::Memory`.
+    pub fn current_coroutine(&self) -> Result<Option<Coroutine>> {
+        self.shared().enter_at(|stack, top| {
+            if !stack.push_current() {
+                return Ok(None);
+            }
+            Handle::new(stack, top + 1).map(|handle| Some(Coroutine(handle)))
+        })
+    }
+
+    /// Where the Lua code is that has called the host function that runs: `stack traceback:` and a line a level,
+    /// innermost first, as Lua's `debug.traceback` gives it. No lines where no Lua code runs. For the innermost line alone there is
+    /// [`Call::location`](crate::Call::location); an error has its own [`traceback`](crate::Error::traceback).
+    ///
+    /// ```
+    /// use lupa_core::{Result, Runtime};
+    ///
+    /// let lua = Runtime::new()?;
+    /// let warn = lua.function(|lua: &Runtime, text: &str| -> Result<String> {
+    ///     Ok(format!("{text}\n{}", lua.traceback()?))
+    /// })?;
+    /// lua.globals()?.set("warn", warn)?;
+    /// let text: String = lua.load("local text =\n  warn('odd') return text").name("@init.lua").eval()?;
+    /// assert_eq!(text, "odd\nstack traceback:\n\tinit.lua:2: in main chunk");
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Error::Closed`, `Error::Forked`.
+    pub fn traceback(&self) -> Result<Message> {
+        self.shared().enter(|stack| Ok(stack.traceback().into()))
     }
 }

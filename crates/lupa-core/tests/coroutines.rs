@@ -431,3 +431,61 @@ fn a_throw_without_memory_leaves_the_coroutine_as_it_was() -> Result<()> {
     }
     panic!("it never fits");
 }
+
+#[test]
+fn a_host_function_finds_the_coroutine_and_the_lines_that_called_it() -> Result<()> {
+    let lua = Runtime::new()?;
+    let globals = lua.globals()?;
+    globals.set(
+        "current",
+        lua.function(|lua: &Runtime| lua.current_coroutine())?,
+    )?;
+    globals.set(
+        "trace",
+        lua.function(|lua: &Runtime| Ok(lua.traceback()?.to_string()))?,
+    )?;
+    assert!(lua.current_coroutine()?.is_none());
+    let same: bool = lua
+        .load(
+            "local function is_it() return current() == coroutine.running() end
+             local inner = coroutine.wrap(function() return coroutine.wrap(is_it)() and is_it() end)
+             return current() == nil and inner() and current() == nil",
+        )
+        .eval()?;
+    assert!(same);
+
+    assert_eq!(lua.traceback()?.to_str_lossy(), "stack traceback:");
+    let lines =
+        |text: String| -> Vec<String> { text.lines().map(|line| line.trim().to_owned()).collect() };
+    let text: String = lua
+        .load("local function f()\n  local t = trace()\n  return t\nend\nreturn (f())")
+        .name("@t.lua")
+        .eval()?;
+    assert_eq!(
+        lines(text),
+        [
+            "stack traceback:",
+            "t.lua:2: in function 'f'",
+            "t.lua:5: in main chunk"
+        ]
+    );
+    // A coroutine tells of itself: before its start, while it waits, after it has failed.
+    let co = started(
+        &lua,
+        "return function() coroutine.yield() error('over') end",
+    )?;
+    assert!(
+        co.traceback()?
+            .to_str_lossy()
+            .contains("in function 'yield'")
+    );
+    assert!(co.resume::<()>(()).is_err());
+    assert!(
+        co.traceback()?
+            .to_str_lossy()
+            .contains("in function 'error'")
+    );
+    let new = lua.load("").into_function()?.coroutine()?;
+    assert_eq!(new.traceback()?.to_str_lossy(), "stack traceback:");
+    Ok(())
+}

@@ -74,6 +74,12 @@ impl<'s> Stack<'s> {
             .ok_or_else(|| Error::conversion(self.kind(index).name(), "coroutine", ""))
     }
 
+    /// Pushes the coroutine that runs; `false` for the main one.
+    pub(crate) fn push_current(self) -> bool {
+        // SAFETY: live and locked; a slot is reserved.
+        unsafe { sys::lua_pushthread(self.l) == 0 }
+    }
+
     /// Pushes a new coroutine of the function in a slot.
     pub(crate) fn push_coroutine(self, function: c_int) {
         // SAFETY: live and locked; two slots are reserved. A new coroutine has room for
@@ -243,10 +249,24 @@ impl<'s> Stack<'s> {
         Ok(status == sys::LUA_YIELD)
     }
 
+    /// The traceback of the code that runs, from the caller of the host function on.
+    pub(crate) fn traceback(self) -> Vec<u8> {
+        self.traceback_of(self.l, 1)
+    }
+
+    /// The traceback of the coroutine in a slot.
+    pub(crate) fn traceback_at(self, index: c_int) -> Result<Vec<u8>> {
+        Ok(self.coroutine_traceback(self.thread(index)?))
+    }
+
     fn coroutine_traceback(self, thread: *mut sys::lua_State) -> Vec<u8> {
+        self.traceback_of(thread, 0)
+    }
+
+    fn traceback_of(self, thread: *mut sys::lua_State, level: c_int) -> Vec<u8> {
         // SAFETY: both are alive; the text goes to a slot of this frame. Without the limit
         // enforced this does not raise.
-        unsafe { sys::luaL_traceback(self.l, thread, std::ptr::null(), 0) };
+        unsafe { sys::luaL_traceback(self.l, thread, std::ptr::null(), level) };
         self.bytes(self.top())
             .map(<[u8]>::to_vec)
             .unwrap_or_default()

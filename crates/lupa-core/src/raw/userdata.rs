@@ -270,6 +270,21 @@ impl<'s> Stack<'s> {
             .map(|header| unsafe { (*header).methods.name })
     }
 
+    /// Ends the life of the host object in a slot, as the collector would. Gives its name, and whether nothing
+    /// borrowed it; else it goes on.
+    pub(crate) fn destroy_host(self, index: c_int) -> Option<(&'static str, bool)> {
+        let header = self.header(index)?;
+        // SAFETY: verified; the slot keeps the userdata.
+        unsafe {
+            let is_free = (*header).borrows.get() == 0;
+            let name = (*header).methods.name;
+            if is_free {
+                finalize(header);
+            }
+            Some((name, is_free))
+        }
+    }
+
     /// Pushes a new userdata that owns `object`.
     #[inline]
     pub(crate) fn push_host<T: HostObject>(self, object: T) -> Result<()> {

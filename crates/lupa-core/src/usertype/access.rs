@@ -2,7 +2,7 @@
 
 use super::{UserObject, UserType};
 use crate::argument::Borrowed;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::raw::cell::{UserRef, UserRefMut};
 use crate::reference::UserData;
 use crate::slot::Slot;
@@ -120,4 +120,109 @@ impl UserData {
             },
         )
     }
+    /// The name of the host object's type, [`UserType::NAME`] for a user type; `None` for other userdata, such as files.
+    ///
+    /// # Errors
+    /// `Error::Closed`, `Error::Forked`.
+    pub fn type_name(&self) -> Result<Option<&'static str>> {
+        self.0.with(|stack, index| Ok(stack.host_name(index)))
+    }
+
+    /// Drops the host object now, whatever its type, instead of when Lua's collector finds it: closes a connection, deletes a temporary
+    /// file. The userdata stays, but every use of the value is an error from then on. Where the type is known, [`UserData::take`]
+    /// gives the value.
+    ///
+    /// ```
+    /// use lupa_core::{Members, Runtime, UserData, UserType};
+    /// use std::sync::Arc;
+    ///
+    /// struct Connection(Arc<()>);
+    ///
+    /// impl UserType for Connection {
+    ///     const NAME: &'static str = "Connection";
+    ///     fn members(members: &mut Members<Self>) {
+    ///         members.function("send", |_: &Self, _text: &str| ());
+    ///     }
+    /// }
+    ///
+    /// let lua = Runtime::new()?;
+    /// let open = Arc::new(());
+    /// lua.globals()?.set("connection", Connection(open.clone()))?;
+    /// let connection: UserData = lua.globals()?.get("connection")?;
+    /// assert_eq!(connection.type_name()?, Some("Connection"));
+    /// connection.destroy()?;
+    /// assert_eq!(Arc::strong_count(&open), 1);
+    /// assert!(lua.load("connection:send('x')").exec().unwrap_err().text().contains("cannot convert"));
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Error::InUse` while it is used; a conversion error for what is no host object, or no more; `Error::Closed`, `Error::Forked`.
+    pub fn destroy(&self) -> Result<()> {
+        self.0.with(|stack, index| match stack.destroy_host(index) {
+            Some((_, true)) => Ok(()),
+            Some((name, false)) => Err(Error::InUse(name)),
+            None => Err(Slot::new(stack, index).mismatch("live host object")),
+        })
+    }
+}
+
+impl Slot<'_> {
+    /// A copy of the value of a user type in the slot, for implementations of [`FromLua`](crate::FromLua); see
+    /// [`by_value`](crate::by_value).
+    ///
+    /// # Errors
+    /// A conversion error for another type; `Error::InUse` while the value is being changed; an error for one that was taken.
+    pub fn cloned<T: UserType + Clone>(self) -> Result<T> {
+        UserRef::<T>::of_slot(self).map(|value| value.clone())
+    }
+}
+
+/// Lets values of user types be read from Lua as copies, which implements [`FromLua`](crate::FromLua) for them: by value as
+/// arguments and fields, in vectors and maps, as results. They must be `Clone`.
+///
+/// ```
+/// use lupa_core::{Members, Operation, Runtime, UserType, by_value, function};
+///
+/// #[derive(Debug, Clone, Copy, PartialEq)]
+/// struct Point { x: f64, y: f64 }
+/// by_value!(Point);
+///
+/// impl UserType for Point {
+///     const NAME: &'static str = "Point";
+///     fn members(members: &mut Members<Self>) {
+///         members
+///             .function("new", |x: f64, y: f64| Point { x, y })
+///             .metamethod(Operation::Add, |a: Point, b: Point| Point { x: a.x + b.x, y: a.y + b.y });
+///     }
+/// }
+///
+/// struct Shape { corners: Vec<Point> }
+///
+/// impl UserType for Shape {
+///     const NAME: &'static str = "Shape";
+///     fn members(members: &mut Members<Self>) {
+///         members.field("corners", |this| this.corners.clone(), |this, to| this.corners = to);
+///     }
+/// }
+///
+/// let lua = Runtime::new()?;
+/// lua.globals()?.set("Point", lua.type_table::<Point>()?)?;
+/// let shape = lua.create_userdata(Shape { corners: vec![] })?;
+/// lua.load("local s = ... s.corners = { Point.new(1, 2), Point.new(3, 4) }").call::<()>(&shape)?;
+/// let sum: Point = lua.load("local s = ... return s.corners[1] + s.corners[2]").call(&shape)?;
+/// assert_eq!(sum, Point { x: 4.0, y: 6.0 });
+/// let error = lua.load("(...).corners = { 'x' }").call::<()>(&shape).unwrap_err();
+/// assert_eq!(error.text(), "Shape.corners: at index 1: cannot convert string to Point");
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
+#[macro_export]
+macro_rules! by_value {
+    ($($type:ty),+ $(,)?) => {$(
+        impl<'s> $crate::FromLua<'s> for $type {
+            fn from_lua(slot: $crate::Slot<'s>) -> $crate::Result<Self> {
+                slot.cloned()
+            }
+        }
+    )+};
 }

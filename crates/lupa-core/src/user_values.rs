@@ -1,0 +1,109 @@
+//! Lua values that belong to an object of the host.
+
+use crate::convert::{IntoLua, Owned};
+use crate::error::Result;
+use crate::raw::Stack;
+use crate::reference::UserData;
+use crate::slot::{Pusher, Slot, misuse};
+use std::ffi::c_int;
+
+/// Under this index the table of an object's values has the object itself, which tells it from the tables that other userdata have
+/// for an environment.
+const OWNER: c_int = 1;
+
+/// Lua values that belong to an object: callbacks that it has been given, a table that it shows again and again.
+///
+/// A Rust value in Lua cannot keep handles, as those would keep its own runtime alive for ever. These values live in Lua
+/// and as long as the object, even if they lead back to it. Methods that use them take the object as [`UserData`].
+///
+/// ```
+/// use lupa_core::{Function, Members, Result, Runtime, UserData, UserType};
+///
+/// struct Button { clicks: u32 }
+///
+/// impl UserType for Button {
+///     const NAME: &'static str = "Button";
+///     fn members(members: &mut Members<Self>) {
+///         members
+///             .function("on_click", |this: UserData, f: Function| this.set_user_value("on_click", f))
+///             .function("click", |this: UserData| -> Result<()> {
+///                 let clicks = this.with_mut(|button: &mut Self| { button.clicks += 1; button.clicks })?;
+///                 match this.user_value::<Option<Function>>("on_click")? {
+///                     Some(f) => f.call(clicks),
+///                     None => Ok(()),
+///                 }
+///             });
+///     }
+/// }
+///
+/// let lua = Runtime::new()?;
+/// let button = lua.create_userdata(Button { clicks: 0 })?;
+/// lua.load("local b = ... b:click() b:on_click(function(n) last, owner = n, b end)").call::<()>(&button)?;
+/// button.call_method::<()>("click", ())?;
+/// assert_eq!(lua.globals()?.get::<u32>("last")?, 2);
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
+impl UserData {
+    /// Keeps a value by a name, in place of what was kept by it; nil removes that.
+    ///
+    /// # Errors
+    /// A conversion error for userdata that is no object of the host; errors of the conversion, `Error::Closed`, `Error::Forked`,
+    /// `Error::Memory`.
+    pub fn set_user_value(&self, name: &str, value: impl IntoLua) -> Result<()> {
+        self.0.with(|stack, object| {
+            if stack.host_name(object).is_none() {
+                return Err(Slot::new(stack, object).mismatch("object of the host"));
+            }
+            let table = object + 1;
+            if !push_values(stack, object) {
+                stack.pop_to(object);
+                stack.push_table(1, 1)?;
+                stack.push_copy(object);
+                if let Some(values) = stack.table(table) {
+                    values.raw_set_index(OWNER);
+                }
+                stack.push_copy(table);
+                stack.set_environment(object);
+            }
+            stack.push_bytes(name.as_bytes())?;
+            value.into_lua(Pusher::new(stack))?;
+            if stack.top() != table + 2 {
+                return Err(misuse());
+            }
+            stack
+                .table(table)
+                .map_or(Ok(()), |values| values.raw_set())?;
+            stack.check_memory()
+        })
+    }
+
+    /// The value that is kept by a name; nil if there is none, so ask for an `Option` if it may be missing.
+    ///
+    /// # Errors
+    /// Errors of the conversion, `Error::Closed`, `Error::Forked`.
+    pub fn user_value<T: Owned>(&self, name: &str) -> Result<T> {
+        self.0.with(|stack, object| {
+            if !push_values(stack, object) {
+                return T::from_lua(Slot::none(stack));
+            }
+            stack.push_bytes(name.as_bytes())?;
+            if let Some(values) = stack.table(object + 1) {
+                values.raw_get();
+            }
+            T::from_lua(Slot::new(stack, object + 2))
+        })
+    }
+}
+
+/// Pushes the table of an object's values, or something else if it has none.
+fn push_values(stack: Stack<'_>, object: c_int) -> bool {
+    stack.push_environment(object);
+    let table = object + 1;
+    let Some(values) = stack.table(table) else {
+        return false;
+    };
+    values.raw_get_index(OWNER);
+    let is_own = stack.raw_equal(object, table + 1);
+    stack.pop_to(table);
+    is_own
+}
