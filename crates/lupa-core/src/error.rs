@@ -16,7 +16,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// | To ask | Use |
 /// |---|---|
 /// | what went wrong, in words | [`text`](Self::text); `Display` adds the traceback below |
-/// | where Lua code was | [`traceback`](Self::traceback), whoever raised the error |
+/// | where Lua code was | [`traceback`](Self::traceback), whoever raised the error; [`locations`](Self::locations) are its lines |
 /// | which kind it is | `match`, of [`root`](Self::root) where something may have been said about it |
 /// | which error of the host it is | [`downcast_ref`](Self::downcast_ref) |
 /// | what caused that | `source`, of the standard trait: what lies behind the error of the host |

@@ -661,6 +661,56 @@ const OPERATIONS: &[(&str, Also, Action)] = &[
         assert_eq!(on.lua.convert_to::<Vec<String>>(["a", "b"])?, ["a", "b"]);
         Ok(())
     }),
+    ("an error of the host with a traceback", Nothing, |on| {
+        let fail = on
+            .lua
+            .function(|| Err::<(), _>(Error::message("out of reach")))?;
+        match on.lua.load("local f = ... f()").call::<()>(fail) {
+            Err(error @ Error::External(_)) => {
+                assert_eq!(error.text(), "out of reach");
+                assert!(
+                    error
+                        .traceback()
+                        .is_none_or(|text| text.contains("main chunk"))
+                );
+            }
+            other => return other,
+        }
+        Ok(())
+    }),
+    ("an error that is a text", Nothing, |on| {
+        let half = on.lua.function(|n: f64| n / 2.0)?;
+        match on.lua.load("local f = ... f('x')").call::<()>(half) {
+            Err(Error::Runtime(error)) => {
+                assert!(matches!(error.cause, Some(Error::BadArgument(_))));
+            }
+            other => return other,
+        }
+        Ok(())
+    }),
+    ("values of an object", Nothing, |on| {
+        let user = on.lua.create_userdata(on.user())?;
+        user.set_user_value("a", vec![1, 2])?;
+        user.set_user_value("b", "text")?;
+        assert_eq!(user.user_value::<Vec<i64>>("a")?, [1, 2]);
+        assert_eq!(user.user_value::<String>("b")?, "text");
+        user.destroy()
+    }),
+    ("a path, a look at a table, a traceback", Nothing, |on| {
+        let table: Table = on.eval("return { a = { { b = 5 } } }")?;
+        assert_eq!(table.get_path::<i64>(("a", 1, "b"))?, 5);
+        assert!(format!("{table:#?}").contains("\"b\": 5"));
+        let trace = on.lua.function(|lua: &Runtime| -> Result<bool> {
+            assert!(lua.current_coroutine()?.is_none());
+            Ok(lua.traceback()?.ends_with(b"main chunk"))
+        })?;
+        assert!(
+            on.lua
+                .load("local t = ... local ok = t() return ok")
+                .call::<bool>(trace)?
+        );
+        Ok(())
+    }),
     ("an error with a context", Nothing, |on| {
         let fail = on.lua.function(|lua: &Runtime| -> Result<()> {
             lua.load("error('boom' .. 1, 0)").exec().context("inside")
@@ -794,7 +844,7 @@ const OPERATIONS: &[(&str, Also, Action)] = &[
         }
         drop(dropped);
         match block_on(call.call_async::<Table>((&later, true))) {
-            Err(Error::External(error)) => assert_eq!(error.to_string(), "as told"),
+            Err(error @ Error::External(_)) => assert_eq!(error.text(), "as told"),
             other => return other.map(drop),
         }
         Ok(())

@@ -24,6 +24,8 @@ examples! {
     config "../examples/config.rs";
     #[cfg(feature = "serde")]
     repl "../examples/repl.rs";
+    #[cfg(feature = "serde")]
+    rules "../examples/rules.rs";
 }
 
 #[cfg(feature = "async")]

@@ -181,6 +181,8 @@ impl Slot<'_> {
 /// Lets values of user types be read from Lua as copies, which implements [`FromLua`](crate::FromLua) for them: by value as
 /// arguments and fields, in vectors and maps, as results. They must be `Clone`.
 ///
+/// What a getter gives is a copy, too: `shape.corners[1].x = 5` changes that and not the shape; `local all = shape.corners … shape.corners = all` does.
+///
 /// ```
 /// use lupa_core::{Members, Operation, Runtime, UserType, by_value, function};
 ///
