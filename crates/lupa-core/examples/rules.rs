@@ -66,7 +66,7 @@ impl Rules {
             .build()?;
         // Time is counted anew for each call.
         #[cfg(unix)]
-        lua.set_time_limit(Some(std::time::Duration::from_millis(50)))?;
+        lua.set_time_limit(Some(std::time::Duration::from_millis(500)))?;
         let shop = lua.create_table_with(0, 2, |shop| {
             shop.set(
                 "customer",
@@ -94,7 +94,7 @@ impl Rules {
             own.set_metatable(Some(&shared))?;
             self.lua
                 .load(code)
-                .name(&format!("@{name}"))
+                .name(format!("@{name}"))
                 .environment(&own)
                 .exec()?;
             own.get("decide").context("the function 'decide'")
@@ -168,10 +168,7 @@ pub(crate) fn main() -> Result<()> {
             "function decide(order) return { discount = 'all' } end",
             false,
         ),
-        (
-            "local t = {} function decide() for i = 1, 1e9 do t[i] = {} end end",
-            false,
-        ),
+        ("function decide(order) return (('x'):rep(1e9)) end", false),
         ("function decide() while true do end end", true),
     ] {
         if is_unix && !cfg!(unix) {

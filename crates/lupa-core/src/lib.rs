@@ -48,7 +48,7 @@
 //! Lua code sees of conversions, errors or a sandbox without need of a fix. To ask for a newer Rust is noted in the changelog and comes
 //! with a new second number.
 //!
-//! What does not: new variants and fields of what is `#[non_exhaustive]` ([`Error`], [`RuntimeError`], [`Value`], [`Operation`],
+//! What does not: new variants and fields of what is `#[non_exhaustive]` ([`Error`], [`RuntimeError`], [`ExternalError`], [`Value`], [`Operation`],
 //! [`Module`], the options and infos), new methods, new implementations of this crate's traits for types of the standard library, the
 //! texts of messages, what is `#[doc(hidden)]`, the feature `fault-injection`, and a new LuaJIT 2.1. The traits whose only
 //! methods are hidden ([`HostFn`], [`HostFnMut`], [`IntoResults`], [`FieldValue`], [`Argument`]) are not meant to be implemented elsewhere.

@@ -370,6 +370,54 @@ fn what_is_a_text_in_lua_is_found_again_by_it() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn the_lines_of_an_error_are_those_of_lua_code_from_within() -> Result<()> {
+    let lua = Runtime::new()?;
+    let fail = lua.function(|| Err::<(), _>(no_user()))?;
+    lua.globals()?.set("fail", &fail)?;
+    let load = lua.function(|lua: &Runtime| lua.load("\n\nx = = 1").name("=part").exec())?;
+    lua.globals()?.set("load_part", load)?;
+    let lines = |name: &str, code: &str| -> Vec<String> {
+        let error = lua
+            .load(code)
+            .name(name)
+            .exec()
+            .unwrap_err()
+            .context("outside: at 5: in");
+        error.locations().iter().map(|at| at.to_string()).collect()
+    };
+    for (name, code, expected) in [
+        (
+            "=a",
+            "local function f()\n  fail()\nend\nf()",
+            vec!["a:2", "a:4"],
+        ),
+        // Functions of C have no lines; `pcall` and tail calls leave levels out.
+        ("@b", "local ok, e = pcall(fail)\nerror(e)", vec!["b:2"]),
+        (
+            "=c",
+            "\ntable.sort({ 1, 2 }, function() error('x') end)",
+            vec!["c:2", "c:2"],
+        ),
+        ("=d", "x = 1\ny = 2 2", vec!["d:2"]),
+        // The chunk that does not compile is within the code that loads it.
+        ("=e", "\nload_part()", vec!["part:3", "e:2"]),
+        // Names that look like what follows them.
+        ("=f: in g", "error('x')", vec!["f: in g:1"]),
+        (
+            "return fail()",
+            "\nfail()",
+            vec!["[string \"return fail()\"]:2"],
+        ),
+    ] {
+        assert_eq!(lines(name, code), expected, "{name}");
+    }
+    for error in [fail.call::<()>(()).unwrap_err(), no_user(), Error::Memory] {
+        assert!(error.locations().is_empty());
+    }
+    Ok(())
+}
+
 struct Door {
     open: bool,
     locked: bool,
