@@ -106,9 +106,7 @@ const SHEEP_2: &str = "
 /// Loads a script and starts its `act`. It finds what all share, and puts what it defines into a table of its own:
 /// neither another script nor an older version of it is in the way.
 fn behaviour(lua: &Runtime, name: &str, code: &str) -> Result<Coroutine> {
-    let environment = lua.create_table()?;
-    let shared = lua.create_table_from([("__index", lua.globals()?)])?;
-    environment.set_metatable(Some(&shared))?;
+    let environment = lua.create_environment()?;
     let chunk = lua.load(code).name(format!("@{name}.lua"));
     chunk.environment(&environment).exec()?;
     environment.get::<Function>("act")?.coroutine()

@@ -87,11 +87,7 @@ impl Rules {
     /// A rule defines `decide(order)`. It has globals of its own, and sees those of all.
     fn add(&mut self, name: &str, code: &str) -> Result<(), Problem> {
         let load = || -> Result<Function> {
-            let own = self.lua.create_table()?;
-            let shared = self
-                .lua
-                .create_table_from([("__index", self.lua.globals()?)])?;
-            own.set_metatable(Some(&shared))?;
+            let own = self.lua.create_environment()?;
             self.lua
                 .load(code)
                 .name(format!("@{name}"))

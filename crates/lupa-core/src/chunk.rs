@@ -11,6 +11,29 @@ use crate::table::Table;
 use std::borrow::Cow;
 use std::ffi::{CStr, CString};
 
+impl Runtime {
+    /// Makes a table of globals for some code alone, for [`Chunk::environment`]: what the code defines is in this table, and what
+    /// it does not find there is looked for in the table of globals, which so cannot be changed by an assignment to a global.
+    ///
+    /// ```
+    /// let lua = lupa_core::Runtime::new()?;
+    /// let own = lua.create_environment()?;
+    /// lua.load("print = 'mine' text = tostring(5)").environment(&own).exec()?;
+    /// assert_eq!(own.get::<String>("text")?, "5");
+    /// assert!(lua.load("return type(print) == 'function' and text == nil").eval::<bool>()?);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Error::Closed`, `Error::Forked`, `Error::Memory`.
+    pub fn create_environment(&self) -> Result<Table> {
+        let environment = self.create_table()?;
+        let shared = self.create_table_from([("__index", self.globals()?)])?;
+        environment.set_metatable(Some(&shared))?;
+        Ok(environment)
+    }
+}
+
 /// Which kinds of code a chunk may be.
 ///
 /// ```
@@ -148,18 +171,15 @@ impl<'a> Chunk<'a> {
     /// Sets the table in which the code finds its globals and makes new ones, text and bytecode alike; without it, that is
     /// the table of globals. All functions in the code have it, too.
     ///
-    /// A new table for each plugin, or for each version of one, keeps them apart in one runtime; what they may share it can have
-    /// by a metatable with `__index`:
+    /// A new table for each plugin, or for each version of one, keeps them apart in one runtime;
+    /// [`Runtime::create_environment`] makes one that finds what all share:
     ///
     /// ```
     /// use lupa_core::{Result, Runtime, Table};
     ///
     /// let lua = Runtime::new()?;
-    /// let shared = lua.create_table()?;
-    /// shared.set("__index", lua.globals()?)?;
     /// let load = |code: &str| -> Result<Table> {
-    ///     let environment = lua.create_table()?;
-    ///     environment.set_metatable(Some(&shared))?;
+    ///     let environment = lua.create_environment()?;
     ///     lua.load(code).environment(&environment).exec()?;
     ///     Ok(environment)
     /// };
