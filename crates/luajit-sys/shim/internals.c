@@ -271,7 +271,7 @@ int lupa_jit_status(lua_State *L, char *features, size_t size)
 ** blame on address 0, or on where the last trace started, whose function may be gone; it
 ** overwrites the instruction there when that has happened about ten times.  At that stage it
 ** allocates only what is made here in advance. */
-void lupa_prepare_compiler(lua_State *L)
+int lupa_p_prepare_compiler(lua_State *L)
 {
 #if LJ_HASJIT
   jit_State *J = L2J(L);
@@ -289,6 +289,7 @@ void lupa_prepare_compiler(lua_State *L)
 #else
   (void)L;
 #endif
+  return 0;
 }
 
 /* LuaJIT's built-in functions in assembler do not set L->top, where the message of a memory error

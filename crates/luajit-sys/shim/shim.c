@@ -249,7 +249,6 @@ int lupa_p_openlibs(lua_State *L)
   if (libs & LUPA_LIB_BIT) open_library(L, luaopen_bit, LUA_BITLIBNAME);
   /* Opening `jit` starts the compiler, so it is opened in any case. */
   open_library(L, luaopen_jit, LUA_JITLIBNAME);
-  lupa_prepare_compiler(L);
   lupa_install_guards(L);
   if (!(libs & LUPA_LIB_JIT)) forget_jit(L);
   if (libs & LUPA_LIB_FFI) {

@@ -103,6 +103,7 @@ int lupa_p_lessthan(lua_State *L);  /* (a, b)    -> a < b */
 int lupa_p_len(lua_State *L);       /* (a)       -> #a, a number, 0 for what has no length; honours __len of userdata */
 int lupa_p_tostring(lua_State *L);  /* (a)       -> tostring(a) without the global; whatever __tostring returns */
 int lupa_p_gc(lua_State *L);        /* (what, data) -> lua_gc(what, data) */
+int lupa_p_prepare_compiler(lua_State *L); /* () ->, allocates what the compiler needs before it can cope without memory */
 int lupa_p_openlibs(lua_State *L);  /* (bit mask of LUPA_LIB_*) -> */
 int lupa_p_load(lua_State *L);      /* () -> what lua_loadx makes of lupa_set_chunk()'s chunk: a function, or a message */
 int lupa_p_string(lua_State *L);    /* () -> the first piece of lupa_set_chunk()'s chunk, a string */
@@ -115,9 +116,6 @@ int lupa_p_profile(lua_State *L);   /* (mode or nil) ->, starts the profiler wit
 
 /* What the profiler calls; it must neither raise nor unwind. Process-wide, as the profiler is. */
 void lupa_set_profile_entry(luaJIT_profile_callback entry);
-
-/* Allocates what the compiler needs before it can cope without memory; may raise. */
-void lupa_prepare_compiler(lua_State *L);
 
 /* To be called by an allocator that is going to refuse, while Lua code runs.  Any state will do. */
 void lupa_before_memory_error(lua_State *L);

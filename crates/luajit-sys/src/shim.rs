@@ -194,8 +194,6 @@ unsafe extern "C-unwind" {
     pub fn lupa_hook(L: *mut lua_State, ar: *mut lua_Debug);
     /// Message handler: keeps the traceback in the registry at [`LUPA_KEY_TRACEBACK`].
     pub fn lupa_message_handler(L: *mut lua_State) -> c_int;
-    /// Allocates what LuaJIT's compiler needs before it can cope without memory; may raise.
-    pub fn lupa_prepare_compiler(L: *mut lua_State);
     /// `(t, k) -> t[k]`
     pub fn lupa_p_index(L: *mut lua_State) -> c_int;
     /// `(t, k, v) ->`
@@ -208,6 +206,8 @@ unsafe extern "C-unwind" {
     pub fn lupa_p_len(L: *mut lua_State) -> c_int;
     /// `(a) -> tostring(a)`
     pub fn lupa_p_tostring(L: *mut lua_State) -> c_int;
+    /// `() ->`, allocates what LuaJIT's compiler needs before it can cope without memory.
+    pub fn lupa_p_prepare_compiler(L: *mut lua_State) -> c_int;
     /// `(what, data) -> lua_gc(what, data)`
     pub fn lupa_p_gc(L: *mut lua_State) -> c_int;
     /// `(mask) ->`, opens the standard libraries

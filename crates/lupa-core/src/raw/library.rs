@@ -62,6 +62,17 @@ impl Stack<'_> {
         self.push_number(f64::from(libs));
         self.call(call, 0)
     }
+
+    /// Has LuaJIT's compiler allocate in advance what it cannot be refused. The libraries are open.
+    pub(super) fn prepare_compiler(self) -> Result<()> {
+        let is_prepared = &self.shared.memory.compiler_is_prepared;
+        if !is_prepared.get() {
+            let call = self.begin_protected(sys::lupa_p_prepare_compiler);
+            self.call(call, 0)?;
+            is_prepared.set(true);
+        }
+        Ok(())
+    }
 }
 
 impl Stack<'_> {

@@ -33,6 +33,8 @@ pub(crate) struct Memory {
     enforce: Cell<bool>,
     /// Memory was refused since the last full collection.
     refused: Cell<bool>,
+    /// LuaJIT's compiler has what it must not be refused.
+    pub(super) compiler_is_prepared: Cell<bool>,
     /// A block of [`RESERVE`] bytes that is never touched; null once it was needed.
     reserve: Cell<*mut c_void>,
     /// There is a limit, or no reserve: who pushes has to ask.
@@ -71,6 +73,7 @@ impl Memory {
             limit: AtomicUsize::new(usize::MAX),
             enforce: Cell::new(false),
             refused: Cell::new(false),
+            compiler_is_prepared: Cell::new(false),
             reserve: Cell::new(null_mut()),
             limited: Cell::new(false),
             state: Cell::new(null_mut()),

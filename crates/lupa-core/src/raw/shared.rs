@@ -129,6 +129,10 @@ impl Shared {
         shared.enter(|stack| {
             super::dispatch::prepare(stack)?;
             stack.open_libraries(libs)?;
+            #[cfg(feature = "fault-injection")]
+            if super::faults::are_on() {
+                stack.prepare_compiler()?;
+            }
             stack.prepare_thrower()
         })?;
         if let Some(bytes) = limit {
@@ -266,7 +270,8 @@ impl Shared {
 
     /// Sets the limit in bytes, `usize::MAX` for none.
     pub(crate) fn set_memory_limit(&self, bytes: usize) -> Result<()> {
-        self.enter(|_| {
+        self.enter(|stack| {
+            stack.prepare_compiler()?;
             // SAFETY: the state is live, its lock is held, and `close` uninstalls the
             // wrapper before this object goes away.
             // The main state is given, since the wrapper keeps it.
