@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from threading import RLock
+# What `threading` calls RLock. To import that takes a sixth of the time that this package does.
+from _thread import RLock
 
 
 class FastRLock:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from functools import wraps
-from typing import Any, Callable, TypeVar
 
 from lupa._lupa import _LuaTable, _source_encoding
 
-_R = TypeVar("_R")
+# To import `typing` takes as long as the rest of this package.  Type checkers take this for true.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, TypeVar
+
+    _R = TypeVar("_R")
 
 
 def unpacks_lua_table(func: Callable[..., _R]) -> Callable[..., _R]:
