@@ -10,6 +10,7 @@
 #include "lj_gc.h"
 #include "lj_state.h"
 #include "lj_tab.h"
+#include "lj_udata.h"
 #include "lj_vm.h"
 #include "lj_ir.h"
 #include "lj_iropt.h"
@@ -64,6 +65,25 @@ CHECK_ENTRY(lj_vm_resume);
 void lupa_restore_hooks(lua_State *L, int hooks)
 {
   hook_restore(G(L), (uint8_t)hooks & ~HOOK_EVENTMASK);
+}
+
+/* -- Host functions ----------------------------------------------------------- */
+
+void *lupa_new_function(lua_State *L, size_t size)
+{
+  GCfunc *running = curr_func(L), *fn;
+  GCtab *env = running->c.gct == ~LJ_TFUNC ? tabref(running->c.env) : tabref(L->env);
+  GCudata *payload;
+  lj_gc_check(L);
+  payload = lj_udata_new(L, (MSize)size, env);
+  /* Nothing is collected before the function refers to it, but an error would look at the stack. */
+  setudataV(L, L->top, payload);
+  incr_top(L);
+  fn = lj_func_newC(L, 1, env);
+  fn->c.f = lupa_trampoline(LUPA_FUNCTION);
+  copyTV(L, &fn->c.upvalue[0], L->top - 1);
+  setfuncV(L, L->top - 1, fn);
+  return uddata(payload);
 }
 
 /* -- Anchors ---------------------------------------------------------------- */

@@ -46,6 +46,10 @@ void lupa_set_entries(lupa_Dispatch dispatch, lupa_FunctionEntry function, lupa_
 /* The trampoline for an event, 0 <= event < LUPA_EVENTS. */
 lua_CFunction lupa_trampoline(int event);
 
+/* Pushes a function of the host, with one upvalue, a new userdata: lua_newuserdata() and lua_pushcclosure() in one. Returns the
+** block of the userdata. */
+void *lupa_new_function(lua_State *L, size_t size);
+
 /* Hook that asks the Rust entry whether to raise; message handlers are passed over. */
 void lupa_hook(lua_State *L, lua_Debug *ar);
 

@@ -422,10 +422,10 @@ pub unsafe fn upvalue(l: *mut lua_State, index: c_int) -> Option<TValue> {
     }
 }
 
-/// Sets the metatable of a new userdata to a table: before anything else is allocated.
+/// Sets the metatable of a new userdata to a table.
 ///
 /// # Safety
-/// As the module says. The userdata, whose block this is, is the newest object, and the table is alive.
+/// As the module says. The collector has not run since the userdata was made, whose block this is, and the table is alive.
 #[inline]
 pub unsafe fn set_new_metatable(block: *mut u8, metatable: Table) {
     // SAFETY: by the caller. The collector needs not be told: a new object is white.

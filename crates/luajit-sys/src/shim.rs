@@ -3,7 +3,7 @@
 //! raise. See the header for the two rules behind them.
 
 use crate::{lua_CFunction, lua_Debug, lua_State, luaJIT_profile_callback};
-use core::ffi::{c_char, c_int};
+use core::ffi::{c_char, c_int, c_void};
 
 /// Returned by a Rust entry: raise the value on top of the stack.
 pub const LUPA_RAISE: c_int = -1;
@@ -179,6 +179,9 @@ unsafe extern "C" {
     pub fn lupa_skip_finalizers(L: *mut lua_State);
     /// Gives the C function that serves an event, `0 <= event < LUPA_EVENTS`.
     pub fn lupa_trampoline(event: c_int) -> lua_CFunction;
+    /// Pushes a function of the host, whose one upvalue is a new userdata; gives the block of that. A slot of the stack must be
+    /// reserved. May run finalizers, as other pushes do.
+    pub fn lupa_new_function(L: *mut lua_State, size: usize) -> *mut c_void;
 }
 
 // These raise when memory is short.

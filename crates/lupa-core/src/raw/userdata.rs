@@ -289,7 +289,12 @@ impl<'s> Stack<'s> {
     #[inline]
     pub(crate) fn push_host<T: HostObject>(self, object: T) -> Result<()> {
         let metatable = self.metatable_of::<T>()?;
-        self.push_block(object, mark_of, MethodsOf::<T>::OF_OBJECTS, Some(metatable));
+        // SAFETY: live and locked; a slot is reserved; the size is far below LuaJIT's limit.
+        unsafe {
+            let block = sys::lua_newuserdata(self.l, size_of::<Block<T>>()).cast();
+            self.fill(block, object, mark_of, MethodsOf::<T>::OF_OBJECTS);
+            self.set_metatable_of_block(block, metatable);
+        }
         Ok(())
     }
 
@@ -298,20 +303,21 @@ impl<'s> Stack<'s> {
         self.metatable_of::<T>().map(drop)
     }
 
-    /// Pushes a userdata, with the metatable in a slot of the anchors if there is one.
+    /// Makes the block of a new userdata that of a host object.
+    ///
+    /// # Safety
+    /// The block has the size of a `Block<T>`, and nobody has looked at it.
     #[inline]
-    fn push_block<T: HostObject>(
+    unsafe fn fill<T: HostObject>(
         self,
+        block: *mut Block<T>,
         object: T,
         mark: impl FnOnce(*const Header) -> u64,
         methods: &'static Methods,
-        metatable: Option<SlotKey>,
     ) {
         const { assert!(align_of::<T>() <= 8 && size_of::<T>() < 1 << 20) };
-        // SAFETY: live and locked; a slot is reserved; the size is far below LuaJIT's limit.
-        // The new block is 8-aligned and large enough for a `Block<T>`, and its userdata is the newest object.
+        // SAFETY: by the caller, it is large enough; LuaJIT's blocks are 8-aligned.
         unsafe {
-            let block = sys::lua_newuserdata(self.l, size_of::<Block<T>>()).cast::<Block<T>>();
             block.write(Block {
                 header: Header {
                     mark: mark(block.cast()),
@@ -321,9 +327,18 @@ impl<'s> Stack<'s> {
                 },
                 payload: ManuallyDrop::new(object),
             });
-            if let Some(metatable) = metatable.and_then(|key| self.anchored(key).table()) {
-                inline::set_new_metatable(block.cast(), metatable);
-            }
+        }
+    }
+
+    /// Sets the metatable of a new userdata to one of the anchors.
+    ///
+    /// # Safety
+    /// Nothing was collected since the block's userdata was made.
+    #[inline]
+    unsafe fn set_metatable_of_block<T>(self, block: *mut Block<T>, metatable: SlotKey) {
+        if let Some(metatable) = self.anchored(metatable).table() {
+            // SAFETY: by the caller; the anchors keep the table.
+            unsafe { inline::set_new_metatable(block.cast(), metatable) };
         }
     }
 
@@ -359,12 +374,20 @@ impl<'s> Stack<'s> {
 
     /// Pushes a function that calls `object`'s [`Operation::Call`].
     pub(crate) fn push_function<T: HostObject>(self, object: T) {
-        // The metatable is for its finalizer, which costs more than all the rest.
-        let metatable = needs_drop::<T>().then_some(slots::FUNCTION_META);
-        let methods = MethodsOf::<T>::OF_FUNCTIONS;
-        self.push_block(object, mark_of_function, methods, metatable);
-        // SAFETY: live and locked; the payload on top becomes the one upvalue.
-        unsafe { sys::lua_pushcclosure(self.l, sys::lupa_trampoline(sys::LUPA_FUNCTION), 1) };
+        // SAFETY: live and locked; a slot is reserved; the size is far below LuaJIT's limit.
+        unsafe {
+            let block = sys::lupa_new_function(self.l, size_of::<Block<T>>()).cast();
+            self.fill(
+                block,
+                object,
+                mark_of_function,
+                MethodsOf::<T>::OF_FUNCTIONS,
+            );
+            // For its finalizer, which costs more than all the rest.
+            if needs_drop::<T>() {
+                self.set_metatable_of_block(block, slots::FUNCTION_META);
+            }
+        }
     }
 
     /// The payload of type `T` of a host function in a slot.
