@@ -10,20 +10,31 @@
 //! Operations" (2002); the barrier on the one side alone is that of asymmetric fences (P1202 of the C++ committee).
 
 use super::watch::Record;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering, compiler_fence, fence};
 
 /// Number of times that one thread takes the mutex in a row before it is left the lock. To ask for it back costs some
 /// microseconds, which is little beside so many. Few where assertions are on, so that tests go both ways.
 const STREAK: u32 = if cfg!(debug_assertions) { 3 } else { 1000 };
 
+/// What a thread that the lock is left to says with that it has taken it. Each thread has its own: one that was taken off its processor
+/// just before it says so does it when the lock may long be left to another, and must not overwrite what that says.
+struct Seat {
+    of: &'static Record,
+    /// 1 while the thread has the lock by the bias, or finds out that it may not; a futex.
+    taken: AtomicU32,
+}
+
 /// What says whether the lock is left to a thread, and whether that has taken it.
 pub(super) struct Bias {
-    /// The record of the thread that the lock is left to; null for none. Set by that thread, with the mutex; reset by
+    /// The seat of the thread that the lock is left to; null for none. Set by that thread, with the mutex; reset by
     /// others, with the mutex.
-    to: AtomicPtr<Record>,
-    /// 1 while that thread has the lock by the bias, or finds out that it may not; a futex.
-    taken: AtomicU32,
+    to: AtomicPtr<Seat>,
+    /// The seat that was in `to` last; null before the first. Changed only with the mutex and the lock, so that who has one may read it.
+    seat: Cell<*const Seat>,
+    /// All seats, at most one a record, each alive as long as the lock. Only with the mutex and the lock.
+    seats: RefCell<Vec<Arc<Seat>>>,
     /// The thread that took the mutex last. Only with the lock.
     last: Cell<*const Record>,
     /// How many times in a row it has. Only with the lock.
@@ -34,7 +45,8 @@ impl Bias {
     pub(super) fn new() -> Self {
         Bias {
             to: AtomicPtr::new(std::ptr::null_mut()),
-            taken: AtomicU32::new(0),
+            seat: Cell::new(std::ptr::null()),
+            seats: RefCell::default(),
             last: Cell::new(std::ptr::null()),
             streak: Cell::new(0),
         }
@@ -43,30 +55,52 @@ impl Bias {
     /// Takes the lock if it is left to this thread, whose record is given, and the thread does not have it.
     #[inline]
     pub(super) fn take(&self, me: &Record) -> bool {
-        if !std::ptr::eq(self.to.load(Ordering::Relaxed), me) {
+        let seat = self.to.load(Ordering::Acquire);
+        // SAFETY: seats live as long as the lock.
+        let Some(seat) = (unsafe { seat.as_ref() }) else {
             return false;
-        }
-        self.taken.store(1, Ordering::Relaxed);
+        };
+        std::ptr::eq(seat.of, me) && self.claim(seat)
+    }
+
+    /// The second half of [`Bias::take`], before which the thread may have been off its processor for any time.
+    #[inline]
+    fn claim(&self, mine: &Seat) -> bool {
+        mine.taken.store(1, Ordering::Relaxed);
         // The other side of `revoke`.
         compiler_fence(Ordering::SeqCst);
-        if std::ptr::eq(self.to.load(Ordering::Relaxed), me) {
+        if std::ptr::eq(self.to.load(Ordering::Relaxed), mine) {
             // What was done under the lock before was done by this thread, or by another that gave it back
             // through the mutex, which this one had when the bias was set.
             return true;
         }
-        self.give_back();
+        self.leave(mine);
         false
     }
 
     /// Gives the lock back that [`Bias::take`] took.
     #[inline]
     pub(super) fn give_back(&self) {
-        self.taken.store(0, Ordering::Release);
+        if let Some(seat) = self.seat() {
+            self.leave(seat);
+        }
+    }
+
+    #[inline]
+    fn leave(&self, seat: &Seat) {
+        seat.taken.store(0, Ordering::Release);
         // As in `take`: either who asks for the lock sees that it is free, or this thread sees that it was asked.
         compiler_fence(Ordering::SeqCst);
         if self.to.load(Ordering::Relaxed).is_null() {
-            system::wake(&self.taken);
+            system::wake(&seat.taken);
         }
+    }
+
+    /// The seat that the lock was left to last. Only with the mutex or the lock.
+    #[inline]
+    fn seat(&self) -> Option<&Seat> {
+        // SAFETY: seats live as long as the lock.
+        unsafe { self.seat.get().as_ref() }
     }
 
     /// Asks for the lock; whether no thread has it by the bias. Only with the mutex: as long as that is held it stays so.
@@ -76,12 +110,15 @@ impl Bias {
             self.to.store(std::ptr::null_mut(), Ordering::Relaxed);
             system::barrier();
         }
-        self.taken.load(Ordering::Acquire) == 0
+        self.seat()
+            .is_none_or(|seat| seat.taken.load(Ordering::Acquire) == 0)
     }
 
-    /// Waits a little, at most about 0.1 s, for the thread that has the lock by the bias to give it back.
+    /// Waits a little, at most about 0.1 s, for the thread that has the lock by the bias to give it back. Only with the mutex.
     pub(super) fn wait(&self) {
-        system::wait(&self.taken);
+        if let Some(seat) = self.seat() {
+            system::wait(&seat.taken);
+        }
     }
 
     /// Notes that this thread took the mutex and has the lock: it may be left to it.
@@ -100,10 +137,21 @@ impl Bias {
     #[cold]
     fn leave_to(&self, me: &'static Record) {
         self.streak.set(0);
-        if system::available() {
-            let me = std::ptr::from_ref(me).cast_mut();
-            self.to.store(me, Ordering::Relaxed);
+        if !system::available() {
+            return;
         }
+        let mut seats = self.seats.borrow_mut();
+        let mine = seats.iter().position(|seat| std::ptr::eq(seat.of, me));
+        let mine = mine.unwrap_or_else(|| {
+            seats.push(Arc::new(Seat {
+                of: me,
+                taken: AtomicU32::new(0),
+            }));
+            seats.len() - 1
+        });
+        let seat = Arc::as_ptr(&seats[mine]);
+        self.seat.set(seat);
+        self.to.store(seat.cast_mut(), Ordering::Release);
     }
 }
 
@@ -187,4 +235,43 @@ mod system {
     }
 
     pub(super) fn wake(_taken: &AtomicU32) {}
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::super::watch;
+    use super::*;
+
+    #[test]
+    fn who_comes_late_takes_nothing_from_another() {
+        let bias = Bias::new();
+        let me = watch::record();
+        let other = std::thread::scope(|s| s.spawn(watch::record).join().unwrap());
+        assert!(!std::ptr::eq(me, other));
+        bias.leave_to(me);
+        let seat = bias.seat().unwrap();
+        // Here this thread would be off its processor, between the two halves of `take`.
+        assert!(bias.revoke());
+        bias.leave_to(other);
+        assert!(bias.take(other));
+        assert!(!bias.claim(seat));
+        assert!(!bias.revoke());
+        bias.give_back();
+        assert!(bias.revoke());
+    }
+
+    #[test]
+    fn a_thread_has_one_seat() {
+        let bias = Bias::new();
+        let me = watch::record();
+        let other = std::thread::scope(|s| s.spawn(watch::record).join().unwrap());
+        for _ in 0..3 {
+            for record in [me, other] {
+                bias.leave_to(record);
+                assert!(bias.take(record));
+                bias.give_back();
+            }
+        }
+        assert_eq!(bias.seats.borrow().len(), 2);
+    }
 }

@@ -303,4 +303,25 @@ mod tests {
             TIMES + others[0] + others[1]
         );
     }
+
+    // Breaks if a thread that was taken off its processor between its look at the bias and its store can do harm to the
+    // one that the lock is left to meanwhile.
+    #[test]
+    fn no_two_of_many_threads_have_it_at_once() {
+        const THREADS: u64 = 6;
+        const TIMES: u64 = 3_000_000;
+        let lock = Lock::new();
+        let counter = Guarded::default();
+        thread::scope(|s| {
+            for _ in 0..THREADS {
+                s.spawn(|| {
+                    for _ in 0..TIMES {
+                        let _held = lock.lock().unwrap();
+                        counter.add();
+                    }
+                });
+            }
+        });
+        assert_eq!(counter.0.load(Ordering::Relaxed), THREADS * TIMES);
+    }
 }
