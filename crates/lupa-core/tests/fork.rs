@@ -1,9 +1,12 @@
 //! What a forked child can do with its parent's runtimes.
 #![cfg(unix)]
 
-use lupa_core::{Error, Result, Runtime};
+use lupa_core::{Error, Function, Result, Runtime, Value};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
 
 // Tests contain no unsafe, so this process does not call fork itself: Lua code does, in a
 // test process of its own, by the FFI library.
@@ -28,10 +31,10 @@ fn in_own_process(test: &str) {
         .args(["--exact", "--ignored", test])
         .output()
         .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
     assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stdout)
+        output.status.success() && text.contains("1 passed"),
+        "{text}"
     );
 }
 
@@ -50,14 +53,14 @@ fn a_busy_runtime_is_an_error_in_the_child() {
 fn child_uses_idle_runtime() -> Result<()> {
     let (forker, idle) = (Runtime::new()?, Runtime::new()?);
     let table = idle.create_table()?;
-    let fork: lupa_core::Function = forker.load(FORK).eval()?;
+    let fork: Function = forker.load(FORK).eval()?;
     let child = forker.create_function(move |call| {
         table.set("x", 4)?;
         let n: i32 = idle
             .load("return coroutine.wrap(function() return 38 end)()")
             .eval()?;
         idle.gc_collect()?;
-        let other: i32 = std::thread::scope(|s| s.spawn(|| table.get("x")).join().unwrap())?;
+        let other: i32 = thread::scope(|s| s.spawn(|| table.get("x")).join().unwrap())?;
         idle.close()?;
         call.push(n + other)
     })?;
@@ -70,7 +73,7 @@ fn child_uses_idle_runtime() -> Result<()> {
 fn child_meets_busy_runtime() -> Result<()> {
     let (forker, busy) = (Runtime::new()?, Runtime::new()?);
     let table = busy.create_table()?;
-    let fork: lupa_core::Function = forker.load(FORK).eval()?;
+    let fork: Function = forker.load(FORK).eval()?;
     let (entered, is_in) = channel();
     let (go_on, may_go) = channel::<()>();
     let may_go = std::sync::Mutex::new(may_go);
@@ -89,7 +92,7 @@ fn child_meets_busy_runtime() -> Result<()> {
         assert!(shared.try_lock().is_none());
         call.push(42)
     })?;
-    std::thread::scope(|s| {
+    thread::scope(|s| {
         let runner = s.spawn(|| wait.call::<()>(()));
         is_in.recv().unwrap();
         assert_eq!(fork.call::<i32>(&child).unwrap(), 42);
@@ -98,4 +101,151 @@ fn child_meets_busy_runtime() -> Result<()> {
     });
     assert_eq!(busy.load("return 1").eval::<i32>()?, 1);
     Ok(())
+}
+
+// A lock that one thread takes again and again is left to that thread: then it is not the mutex that says who has it.
+
+/// More times than a thread takes a lock before it is left to it.
+const MANY: usize = 5000;
+
+fn use_often(lua: &Runtime) -> Result<()> {
+    (0..MANY).try_for_each(|_| lua.load("return 1").exec())
+}
+
+/// Forks by `forker`, whose lock the calling thread has meanwhile, and runs `child` in the child after that, which has to end well and soon.
+fn fork(forker: &Runtime, child: impl FnOnce() -> Result<()>) -> Result<()> {
+    let code = "
+        local ffi = require 'ffi'
+        ffi.cdef 'int fork(void); int waitpid(int, int *, int); void _exit(int); unsigned alarm(unsigned);'
+        local function wait(pid)
+            local status = ffi.new('int[1]')
+            ffi.C.waitpid(pid, status, 0)
+            return status[0]
+        end
+        return function() return ffi.C.fork() end, wait, function(n) ffi.C.alarm(n) end, function(n) ffi.C._exit(n) end";
+    let (fork, wait, ..): (Function, Function, Value, Value) = forker.load(code).eval()?;
+    // The child may find the runtime `forker` beyond use.
+    let (.., alarm, exit): (Value, Value, Function, Function) =
+        Runtime::new()?.load(code).eval()?;
+    let pid: i32 = fork.call(())?;
+    if pid == 0 {
+        let _ = alarm.call::<()>(20);
+        let ended_well = matches!(catch_unwind(AssertUnwindSafe(child)), Ok(Ok(())));
+        let _ = exit.call::<()>(i32::from(!ended_well));
+    }
+    assert_eq!(wait.call::<i32>(pid)?, 0);
+    Ok(())
+}
+
+fn works(lua: &Runtime) -> Result<()> {
+    use_often(lua)?;
+    thread::scope(|s| s.spawn(|| use_often(lua)).join().unwrap())?;
+    assert_eq!(lua.load("return 42").eval::<i32>()?, 42);
+    Ok(())
+}
+
+/// What a lock that a thread of the parent had for ever does: it is an error, and nobody waits.
+fn is_lost(lua: &Runtime) -> Result<()> {
+    for _ in 0..3 {
+        assert!(matches!(lua.load("return 1").exec(), Err(Error::Forked)));
+        assert!(lua.try_lock().is_none());
+    }
+    Ok(())
+}
+
+/// Runs `f` while another thread, to which the lock of `lua` is left, is in Lua code (`is_busy`) or not.
+fn beside_its_thread(lua: &Runtime, is_busy: bool, f: impl FnOnce() -> Result<()>) -> Result<()> {
+    let (arrived, arrives) = channel();
+    let (go_on, may_go) = channel::<()>();
+    thread::scope(|s| {
+        s.spawn(move || -> Result<()> {
+            use_often(lua)?;
+            let guard = is_busy.then(|| lua.lock()).transpose()?;
+            arrived.send(()).unwrap();
+            may_go.recv().unwrap();
+            drop(guard);
+            use_often(lua)
+        });
+        arrives.recv().unwrap();
+        let outcome = f();
+        go_on.send(()).unwrap();
+        outcome
+    })
+}
+
+#[test]
+fn a_runtime_that_is_left_to_a_thread_works_in_the_child_or_is_an_error() {
+    for test in [
+        "child_of_the_thread_it_is_left_to",
+        "child_of_another_thread",
+        "child_of_another_thread_while_it_is_used",
+        "child_while_a_third_thread_waits",
+        "child_of_the_thread_that_another_waits_for",
+    ] {
+        in_own_process(test);
+    }
+}
+
+#[test]
+#[ignore = "run in a process of its own"]
+fn child_of_the_thread_it_is_left_to() -> Result<()> {
+    let lua = Runtime::new()?;
+    use_often(&lua)?;
+    fork(&lua, || works(&lua))?;
+    let guard = lua.lock()?;
+    fork(&lua, || {
+        lua.load("x = 1").exec()?;
+        drop(guard);
+        works(&lua)
+    })?;
+    works(&lua)
+}
+
+#[test]
+#[ignore = "run in a process of its own"]
+fn child_of_another_thread() -> Result<()> {
+    let (lua, forker) = (Runtime::new()?, Runtime::new()?);
+    beside_its_thread(&lua, false, || fork(&forker, || works(&lua)))?;
+    works(&lua)
+}
+
+#[test]
+#[ignore = "run in a process of its own"]
+fn child_of_another_thread_while_it_is_used() -> Result<()> {
+    let (lua, forker) = (Runtime::new()?, Runtime::new()?);
+    beside_its_thread(&lua, true, || fork(&forker, || is_lost(&lua)))?;
+    works(&lua)
+}
+
+#[test]
+#[ignore = "run in a process of its own"]
+fn child_while_a_third_thread_waits() -> Result<()> {
+    let (lua, forker) = (Runtime::new()?, Runtime::new()?);
+    thread::scope(|s| {
+        beside_its_thread(&lua, true, || {
+            s.spawn(|| use_often(&lua));
+            thread::sleep(Duration::from_millis(50));
+            fork(&forker, || is_lost(&lua))
+        })
+    })?;
+    works(&lua)
+}
+
+// The thread that waits has the mutex, and is not there in the child to give it back.
+#[test]
+#[ignore = "run in a process of its own"]
+fn child_of_the_thread_that_another_waits_for() -> Result<()> {
+    let lua = Runtime::new()?;
+    use_often(&lua)?;
+    let guard = lua.lock()?;
+    thread::scope(|s| {
+        s.spawn(|| use_often(&lua));
+        thread::sleep(Duration::from_millis(50));
+        fork(&lua, || {
+            assert_eq!(lua.load("return 42").eval::<i32>()?, 42);
+            // In the child alone: the parent's lock is not given back by that.
+            drop(guard);
+            is_lost(&lua)
+        })
+    })
 }
