@@ -1,6 +1,7 @@
 """Threads: the GIL is free while Lua runs, any thread may use any runtime, wrappers may die anywhere."""
 
 import os
+import sys
 import threading
 
 import pytest
@@ -204,6 +205,32 @@ def test_callbacks_may_call_lua_in_many_threads(lua):
         ]
 
     assert in_threads(work) == [[number * 2 + 2 for number in range(100)]] * THREADS
+
+
+def test_threads_that_take_a_runtime_many_times_in_a_row(lua):
+    """Breaks if two threads have a runtime at once: its lock is left to the one that took it last, and goes from hand to hand."""
+    lua.execute("counter = 0 function add() local n = counter counter = n + 1 end")
+    add = lua.globals().add
+    busy = lua.eval("function() local n = counter for i = 1, 3000 do end counter = n + 1 end")
+    back = lua.eval("function(f) f() counter = counter + 1 end")
+
+    def work(index):
+        steps = 0
+        for turn in range(40):
+            streak = (1, 2, 4, 50, 2500)[(index + turn) % 5]
+            for _ in range(streak):
+                add()
+            busy()
+            back(add)
+            steps += streak + 3
+        return steps
+
+    switch = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        assert sum(in_threads(work)) == lua.globals().counter
+    finally:
+        sys.setswitchinterval(switch)
 
 
 # many runtimes
