@@ -1,6 +1,8 @@
 //! Coroutines, from both sides.
 
-use lupa_core::{Coroutine, CoroutineStatus, Error, Function, Result, Runtime, Table, Value};
+use lupa_core::{
+    Coroutine, CoroutineStatus, Error, Function, Result, Runtime, Table, Value, Variadic,
+};
 
 #[test]
 fn values_go_in_and_out() -> Result<()> {
@@ -487,5 +489,53 @@ fn a_host_function_finds_the_coroutine_and_the_lines_that_called_it() -> Result<
     );
     let new = lua.load("").into_function()?.coroutine()?;
     assert_eq!(new.traceback()?.to_str_lossy(), "stack traceback:");
+    Ok(())
+}
+
+// Memory that was refused makes the next run start with a collection, which comes between the host's look at the
+// coroutine and its start.
+
+#[test]
+fn a_finalizer_may_resume_the_coroutine_that_is_being_resumed() -> Result<()> {
+    let lua = Runtime::builder().memory_limit(20 << 20).build()?;
+    for (rest, outcome) in [
+        ("return 1", Err(CoroutineStatus::Dead)),
+        ("error('x')", Err(CoroutineStatus::Failed)),
+        ("return coroutine.yield()", Ok(3)),
+    ] {
+        let coroutine: Coroutine = lua
+            .load("local rest = loadstring(...) co = coroutine.create(function() coroutine.yield() return rest() end) coroutine.resume(co) return co")
+            .call(rest)?;
+        let code = "
+            getmetatable(newproxy(true)).__gc = function() coroutine.resume(co) co = nil end
+            assert(not pcall(string.rep, 'x', 1e9))";
+        lua.load(code).exec()?;
+        match (coroutine.resume::<i32>(3), outcome) {
+            (Ok(result), Ok(expected)) => assert_eq!(result, expected),
+            (Err(Error::CoroutineUnresumable(status)), Err(expected)) => {
+                assert_eq!(status, expected)
+            }
+            (result, _) => panic!("{rest}: {result:?}"),
+        }
+        assert!(lua.globals()?.get::<Option<Value>>("co")?.is_none());
+    }
+    Ok(())
+}
+
+// Without room for the arguments they are written over what is not the stack's, which AddressSanitizer sees.
+#[test]
+fn the_collector_may_shrink_the_stack_of_the_coroutine_that_is_being_resumed() -> Result<()> {
+    let lua = Runtime::builder().memory_limit(20 << 20).build()?;
+    let code = "return coroutine.create(function(...) local t = {} while true do t = { coroutine.yield(t) } end end)";
+    let coroutine: Coroutine = lua.load(code).eval()?;
+    coroutine.resume::<()>(())?;
+    for count in [100, 1000, 7000, 7000] {
+        lua.load("assert(not pcall(string.rep, 'x', 1e9))").exec()?;
+        let arguments: Vec<i32> = (0..count).collect();
+        assert_eq!(
+            coroutine.resume::<Vec<i32>>(Variadic::from(arguments.clone()))?,
+            arguments
+        );
+    }
     Ok(())
 }

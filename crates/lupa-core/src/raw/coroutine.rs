@@ -107,6 +107,14 @@ impl<'s> Stack<'s> {
         }
     }
 
+    #[cold]
+    fn is_resumable(self, thread: *mut sys::lua_State) -> bool {
+        matches!(
+            self.status_of(thread),
+            CoroutineStatus::New | CoroutineStatus::Suspended
+        )
+    }
+
     /// Pushes the function of a coroutine that has not been started; `false`, and nothing
     /// pushed, for another.
     pub(crate) fn push_coroutine_function(self, index: c_int) -> Result<bool> {
@@ -130,13 +138,6 @@ impl<'s> Stack<'s> {
     /// what it yields or returns there. Gives whether it yielded.
     pub(crate) fn resume(self, index: c_int, arguments: c_int) -> Result<bool> {
         let thread = self.thread(index)?;
-        // SAFETY: a slot has the coroutine, so it is alive. One that runs does not wait in a yield.
-        if unsafe { inline::status(thread) } != sys::LUA_YIELD {
-            match self.status_of(thread) {
-                CoroutineStatus::New | CoroutineStatus::Suspended => {}
-                status => return Err(Error::CoroutineUnresumable(status)),
-            }
-        }
         self.go_on(thread, arguments, None)
     }
 
@@ -204,22 +205,31 @@ impl<'s> Stack<'s> {
         arguments: c_int,
         graft: Option<*mut sys::lua_State>,
     ) -> Result<bool> {
-        /// No status of Lua's: nothing was run.
+        /// No statuses of Lua's: nothing was run.
         const NO_ROOM: c_int = -1;
+        const UNRESUMABLE: c_int = -2;
         let count = self.top() - arguments;
-        // SAFETY: the coroutine is alive and waits; the functions catch their own errors.
-        let has_room = unsafe {
+        // SAFETY: the coroutine is alive; the functions catch their own errors.
+        let make_room = || unsafe {
             inline::has_room(thread, count as usize + 2)
                 || sys::lupa_make_room(thread, count.saturating_add(2)) != 0
         };
-        if !has_room {
+        // Here the memory limit does not matter.
+        if !make_room() {
             return Err(Error::StackOverflow(count as usize));
         }
         let status = self.shared.run(self.l, || {
             // SAFETY: alive, and the room was made; lua_resume catches the errors of the coroutine.
-            // The graft and the arguments move only now, when nothing can fail before they are used.
+            // All is looked at and moved only now: `run` may have collected, which shrinks stacks and runs finalizers,
+            // and these may have resumed the coroutine.
             unsafe {
-                if graft.is_some_and(|graft| sys::lupa_graft_frames(thread, graft) == 0) {
+                // One that runs does not wait in a yield.
+                if inline::status(thread) != sys::LUA_YIELD && !self.is_resumable(thread) {
+                    return UNRESUMABLE;
+                }
+                if !make_room()
+                    || graft.is_some_and(|graft| sys::lupa_graft_frames(thread, graft) == 0)
+                {
                     return NO_ROOM;
                 }
                 move_values(self.l, thread, count);
@@ -229,8 +239,10 @@ impl<'s> Stack<'s> {
         if self.shared.stop.is_pending() && self.shared.take_stop(self) {
             return Err(self.error_on_top(sys::LUA_ERRRUN, || self.coroutine_traceback(thread)));
         }
-        if status == NO_ROOM {
-            return Err(Error::StackOverflow(count as usize));
+        match status {
+            NO_ROOM => return Err(Error::StackOverflow(count as usize)),
+            UNRESUMABLE => return Err(Error::CoroutineUnresumable(self.status_of(thread))),
+            _ => {}
         }
         if status != sys::LUA_OK && status != sys::LUA_YIELD {
             // SAFETY: the error is on top of the dead coroutine's stack; the frame has room.
