@@ -2,14 +2,10 @@
 
 use crate::convert::{IntoLua, Owned};
 use crate::error::Result;
-use crate::raw::Stack;
+use crate::raw::{Stack, slots};
 use crate::reference::UserData;
 use crate::slot::{Pusher, Slot, misuse};
 use std::ffi::c_int;
-
-/// Under this index the table of an object's values has the object itself, which tells it from the tables that other userdata have
-/// for an environment.
-const OWNER: c_int = 1;
 
 /// Lua values that belong to an object: callbacks that it has been given, a table that it shows again and again.
 ///
@@ -57,10 +53,11 @@ impl UserData {
             let table = object + 1;
             if !push_values(stack, object) {
                 stack.pop_to(object);
-                stack.push_table(1, 1)?;
+                stack.push_table(0, 2)?;
+                push_owner_key(stack);
                 stack.push_copy(object);
                 if let Some(values) = stack.table(table) {
-                    values.raw_set_index(OWNER);
+                    values.raw_set()?;
                 }
                 stack.push_copy(table);
                 stack.set_environment(object);
@@ -102,8 +99,15 @@ fn push_values(stack: Stack<'_>, object: c_int) -> bool {
     let Some(values) = stack.table(table) else {
         return false;
     };
-    values.raw_get_index(OWNER);
+    push_owner_key(stack);
+    values.raw_get();
     let is_own = stack.raw_equal(object, table + 1);
     stack.pop_to(table);
     is_own
+}
+
+/// Pushes the key by which the table of an object's values has the object itself. That tells it from the tables that other userdata
+/// have for an environment, the globals at first; so it must be one that Lua code cannot get.
+fn push_owner_key(stack: Stack<'_>) {
+    stack.push_slot(slots::IDENTITY);
 }

@@ -235,3 +235,18 @@ fn a_path_of_keys_leads_through_tables() -> Result<()> {
     assert!(deep.get_path::<Table>(&keys[..])?.same(&deep)?);
     Ok(())
 }
+
+#[test]
+fn lua_code_cannot_pass_its_tables_off_as_an_objects_values() -> Result<()> {
+    let lua = Runtime::new()?;
+    lua.globals()?.set("room", Room(Arc::new(())))?;
+    let room: UserData = lua.globals()?.get("room")?;
+    // The environment of a new object are the globals.
+    lua.load("_G[1] = room _G[room] = room on_leave = 1")
+        .exec()?;
+    assert!(room.user_value::<Option<Value>>("on_leave")?.is_none());
+    room.set_user_value("secret", 5)?;
+    assert!(lua.load("return secret").eval::<Value>()?.is_nil());
+    assert_eq!(room.user_value::<u32>("secret")?, 5);
+    Ok(())
+}
