@@ -18,10 +18,12 @@ impl Runtime {
         Some(self.shared().memory_limit()).filter(|limit| *limit != usize::MAX)
     }
 
-    /// Sets or removes the memory limit, in bytes.
+    /// Sets or removes the memory limit, in bytes. With the first one LuaJIT's compiler takes about 10 kB that it must not be refused
+    /// later.
     ///
     /// # Errors
-    /// `Error::Closed`, `Error::Forked`.
+    /// `Error::Closed`, `Error::Forked`; the first time also `Error::Memory`, and `Error::RecursionLimit` where the native stack is
+    /// nearly used up.
     pub fn set_memory_limit(&self, bytes: Option<usize>) -> Result<()> {
         self.shared().set_memory_limit(bytes.unwrap_or(usize::MAX))
     }

@@ -410,7 +410,7 @@ fn throwing_needs_nothing_that_lua_code_can_change() -> Result<()> {
 
 #[test]
 fn a_throw_without_memory_leaves_the_coroutine_as_it_was() -> Result<()> {
-    let lua = Runtime::new()?;
+    let lua = Runtime::builder().memory_limit(1 << 30).build()?;
     let co = started(
         &lua,
         "return function() return select('#', pcall(coroutine.yield)) end",

@@ -287,6 +287,13 @@ impl Shared {
     /// watchdog know, and sets a pending stop of an outer run aside meanwhile.
     #[inline]
     pub(super) fn run(&self, l: *mut sys::lua_State, run: impl FnOnce() -> c_int) -> Result<c_int> {
+        let record = self.ready_to_run(l)?;
+        Ok(self.run_unchecked(record, l, run))
+    }
+
+    /// What comes before [`Shared::run_unchecked`]. May collect, which shrinks stacks and runs finalizers.
+    #[inline]
+    pub(super) fn ready_to_run(&self, l: *mut sys::lua_State) -> Result<&'static Record> {
         let record = self.lock.owner();
         if native_stack_is_short(record) {
             return Err(Error::RecursionLimit);
@@ -294,10 +301,10 @@ impl Shared {
         if self.memory.wants_collection() {
             self.collect_to_limit(l)?;
         }
-        Ok(self.run_unchecked(record, l, run))
+        Ok(record)
     }
 
-    /// As [`Shared::run`], whatever is left of the native stack and of the memory.
+    /// As [`Shared::run`], whatever is left of the native stack and of the memory: does not collect before.
     #[inline]
     pub(super) fn run_unchecked(
         &self,

@@ -107,14 +107,6 @@ impl<'s> Stack<'s> {
         }
     }
 
-    #[cold]
-    fn is_resumable(self, thread: *mut sys::lua_State) -> bool {
-        matches!(
-            self.status_of(thread),
-            CoroutineStatus::New | CoroutineStatus::Suspended
-        )
-    }
-
     /// Pushes the function of a coroutine that has not been started; `false`, and nothing
     /// pushed, for another.
     pub(crate) fn push_coroutine_function(self, index: c_int) -> Result<bool> {
@@ -205,44 +197,43 @@ impl<'s> Stack<'s> {
         arguments: c_int,
         graft: Option<*mut sys::lua_State>,
     ) -> Result<bool> {
-        /// No statuses of Lua's: nothing was run.
+        /// No status of Lua's: nothing was run.
         const NO_ROOM: c_int = -1;
-        const UNRESUMABLE: c_int = -2;
+        // All is looked at only now: this may collect, which shrinks stacks and runs finalizers, and these may have
+        // resumed the coroutine.
+        let record = self.shared.ready_to_run(self.l)?;
+        // SAFETY: the coroutine is alive. One that runs does not wait in a yield.
+        if unsafe { inline::status(thread) } != sys::LUA_YIELD {
+            match self.status_of(thread) {
+                CoroutineStatus::New | CoroutineStatus::Suspended => {}
+                status => return Err(Error::CoroutineUnresumable(status)),
+            }
+        }
         let count = self.top() - arguments;
-        // SAFETY: the coroutine is alive; the functions catch their own errors.
-        let make_room = || unsafe {
+        // SAFETY: the coroutine is alive and waits; the functions catch their own errors.
+        let has_room = unsafe {
             inline::has_room(thread, count as usize + 2)
                 || sys::lupa_make_room(thread, count.saturating_add(2)) != 0
         };
-        // Here the memory limit does not matter.
-        if !make_room() {
+        if !has_room {
             return Err(Error::StackOverflow(count as usize));
         }
-        let status = self.shared.run(self.l, || {
+        let status = self.shared.run_unchecked(record, self.l, || {
             // SAFETY: alive, and the room was made; lua_resume catches the errors of the coroutine.
-            // All is looked at and moved only now: `run` may have collected, which shrinks stacks and runs finalizers,
-            // and these may have resumed the coroutine.
+            // The graft and the arguments move only now, when nothing can fail before they are used.
             unsafe {
-                // One that runs does not wait in a yield.
-                if inline::status(thread) != sys::LUA_YIELD && !self.is_resumable(thread) {
-                    return UNRESUMABLE;
-                }
-                if !make_room()
-                    || graft.is_some_and(|graft| sys::lupa_graft_frames(thread, graft) == 0)
-                {
+                if graft.is_some_and(|graft| sys::lupa_graft_frames(thread, graft) == 0) {
                     return NO_ROOM;
                 }
                 move_values(self.l, thread, count);
                 inline::resume(thread, count)
             }
-        })?;
+        });
         if self.shared.stop.is_pending() && self.shared.take_stop(self) {
             return Err(self.error_on_top(sys::LUA_ERRRUN, || self.coroutine_traceback(thread)));
         }
-        match status {
-            NO_ROOM => return Err(Error::StackOverflow(count as usize)),
-            UNRESUMABLE => return Err(Error::CoroutineUnresumable(self.status_of(thread))),
-            _ => {}
+        if status == NO_ROOM {
+            return Err(Error::StackOverflow(count as usize));
         }
         if status != sys::LUA_OK && status != sys::LUA_YIELD {
             // SAFETY: the error is on top of the dead coroutine's stack; the frame has room.
