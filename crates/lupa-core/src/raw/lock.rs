@@ -42,7 +42,7 @@ pub(crate) struct Lock {
     depth: Cell<usize>,
     /// Whether the owner has the lock by the bias, without the mutex.
     biased: Cell<bool>,
-    /// `FORKS` when the lock was taken.
+    /// `FORKS` when the mutex was taken.
     generation: AtomicU32,
 }
 
@@ -77,7 +77,7 @@ impl Lock {
         let me = watch::record();
         if std::ptr::eq(self.owner.load(Ordering::Relaxed), me) {
             self.depth.set(self.depth.get() + 1);
-        } else if self.bias.take(me) {
+        } else if self.is_of_this_process() && self.bias.take(me) {
             self.taken(me, true);
         } else if !self.try_mutex(me) {
             return None;
@@ -86,6 +86,13 @@ impl Lock {
             lock: self,
             not_send: PhantomData,
         })
+    }
+
+    /// Whether a thread of this process has taken the mutex. In a fork it may be a thread of the parent that has it, for ever,
+    /// though the lock is left to this one.
+    #[inline]
+    fn is_of_this_process(&self) -> bool {
+        self.generation.load(Ordering::Relaxed) == FORKS.load(Ordering::Relaxed)
     }
 
     /// Takes the lock by the mutex, if that needs no waiting. Not inlined, to keep the way by the bias short.
@@ -115,11 +122,11 @@ impl Lock {
     fn taken(&self, me: &'static Record, biased: bool) {
         let owner = std::ptr::from_ref(me).cast_mut();
         self.owner.store(owner, Ordering::Relaxed);
-        self.generation
-            .store(FORKS.load(Ordering::Relaxed), Ordering::Relaxed);
         self.depth.set(1);
         self.biased.set(biased);
         if !biased {
+            let forks = FORKS.load(Ordering::Relaxed);
+            self.generation.store(forks, Ordering::Relaxed);
             self.bias.note(me);
         }
     }
@@ -130,7 +137,7 @@ impl Lock {
         // the child: nobody would ever release it.
         // A thread of the child itself may have taken the lock and not noted it yet.
         let mut patience = 100;
-        while self.generation.load(Ordering::Relaxed) != FORKS.load(Ordering::Relaxed) {
+        while !self.is_of_this_process() {
             if patience == 0 {
                 return Err(Error::Forked);
             }
@@ -250,6 +257,42 @@ mod tests {
         assert!(lock.try_lock().is_some());
     }
 
+    // Breaks (never ends) if the child takes the lock by the bias: then nothing tells that the mutex is lost.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn it_is_lost_in_a_fork_while_another_thread_begins_to_ask_for_it() {
+        let lock = left_to_this_thread();
+        let is_lost = || matches!(lock.lock(), Err(Error::Forked));
+        let (send, has_mutex) = mpsc::channel();
+        let (is_over, over) = mpsc::channel::<()>();
+        thread::scope(|s| {
+            let lock = &lock;
+            s.spawn(move || {
+                lock.mutex.lock();
+                send.send(()).unwrap();
+                over.recv().unwrap();
+                // SAFETY: it was taken above.
+                unsafe { lock.mutex.unlock() };
+            });
+            has_mutex.recv().unwrap();
+            // SAFETY: the child uses no lock of the parent's but this one, and ends here.
+            unsafe {
+                let child = libc::fork();
+                if child == 0 {
+                    libc::alarm(20);
+                    let are_lost =
+                        is_lost() && thread::scope(|s| s.spawn(is_lost).join().unwrap_or(false));
+                    libc::_exit(i32::from(!are_lost));
+                }
+                let mut status = -1;
+                libc::waitpid(child, &raw mut status, 0);
+                assert_eq!(status, 0);
+            }
+            is_over.send(()).unwrap();
+        });
+        assert!(lock.try_lock().is_some());
+    }
+
     /// What only one thread at a time may do, though each step is atomic.
     #[derive(Default)]
     struct Guarded(AtomicU64);
@@ -302,6 +345,27 @@ mod tests {
             counter.0.load(Ordering::Relaxed),
             TIMES + others[0] + others[1]
         );
+    }
+
+    #[test]
+    fn threads_may_end_while_it_is_left_to_them() {
+        const TIMES: u64 = 10_000;
+        let lock = Lock::new();
+        let counter = Guarded::default();
+        let add = || {
+            for _ in 0..TIMES {
+                let _held = lock.lock().unwrap();
+                counter.add();
+            }
+        };
+        for _ in 0..50 {
+            // The next ones get the records of these.
+            thread::scope(|s| {
+                s.spawn(add);
+                s.spawn(add);
+            });
+        }
+        assert_eq!(counter.0.load(Ordering::Relaxed), 100 * TIMES);
     }
 
     // Breaks if a thread that was taken off its processor between its look at the bias and its store can do harm to the
