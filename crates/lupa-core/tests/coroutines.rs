@@ -513,7 +513,7 @@ fn a_finalizer_may_resume_the_coroutine_that_is_being_resumed() -> Result<()> {
         match (coroutine.resume::<i32>(3), outcome) {
             (Ok(result), Ok(expected)) => assert_eq!(result, expected),
             (Err(Error::CoroutineUnresumable(status)), Err(expected)) => {
-                assert_eq!(status, expected)
+                assert_eq!(status, expected);
             }
             (result, _) => panic!("{rest}: {result:?}"),
         }
