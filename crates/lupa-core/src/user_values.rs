@@ -2,6 +2,7 @@
 
 use crate::convert::{IntoLua, Owned};
 use crate::error::Result;
+use crate::raw::dispatch::is_error_object;
 use crate::raw::{Stack, slots};
 use crate::reference::UserData;
 use crate::slot::{Pusher, Slot, misuse};
@@ -43,11 +44,12 @@ impl UserData {
     /// Keeps a value by a name, in place of what was kept by it; nil removes that.
     ///
     /// # Errors
-    /// A conversion error for userdata that is no object of the host; errors of the conversion, `Error::Closed`, `Error::Forked`,
+    /// A conversion error for userdata that is no object of the host, or is an error that Lua code has caught; errors of the conversion, `Error::Closed`, `Error::Forked`,
     /// `Error::Memory`.
     pub fn set_user_value(&self, name: &str, value: impl IntoLua) -> Result<()> {
         self.0.with(|stack, object| {
-            if stack.host_name(object).is_none() {
+            // An error of the host has a place for its own value there.
+            if stack.host_name(object).is_none() || is_error_object(stack, object) {
                 return Err(Slot::new(stack, object).mismatch("object of the host"));
             }
             let table = object + 1;

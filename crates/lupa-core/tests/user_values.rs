@@ -250,3 +250,25 @@ fn lua_code_cannot_pass_its_tables_off_as_an_objects_values() -> Result<()> {
     assert_eq!(room.user_value::<u32>("secret")?, 5);
     Ok(())
 }
+
+// An error of Lua code under a context keeps its value where other objects have theirs.
+#[test]
+fn a_caught_error_has_no_place_for_values() -> Result<()> {
+    let lua = Runtime::new()?;
+    let fail = lua.load("error({ code = 7 })").into_function()?;
+    let run = |f: Function| f.call::<()>(()).map_err(|error| error.context("plugin"));
+    let run = lua.function(run)?;
+    let (_, caught): (bool, UserData) = lua.load("return pcall(...)").call((&run, &fail))?;
+    let refused = caught.set_user_value("note", 1).unwrap_err();
+    assert!(matches!(refused, Error::Conversion { .. }), "{refused:?}");
+    let raise: Function = lua.load("return function(e) error(e) end").eval()?;
+    let error = raise.call::<()>(&caught).unwrap_err();
+    let Error::Runtime(root) = error.root() else {
+        panic!("{error:?}");
+    };
+    let Some(Value::Table(value)) = &root.value else {
+        panic!("{root:?}");
+    };
+    assert_eq!(value.get::<i32>("code")?, 7);
+    Ok(())
+}

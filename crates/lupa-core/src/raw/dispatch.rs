@@ -320,6 +320,11 @@ impl HostObject for HostError {
     }
 }
 
+/// Whether a value stands for an error of the host.
+pub(crate) fn is_error_object(stack: Stack<'_>, index: c_int) -> bool {
+    stack.host_object::<HostError>(index).is_some()
+}
+
 /// The error of the host that a value stands for.
 pub(crate) fn external_error(stack: Stack<'_>, index: c_int) -> Option<Error> {
     let (error, has_value) = {

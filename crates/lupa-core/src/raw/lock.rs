@@ -1,12 +1,13 @@
 //! The re-entrant lock of a runtime.
 
-use super::bias::Bias;
+use super::bias::{self, Bias};
 use super::watch::{self, Record};
 use crate::error::{Error, Result};
 use parking_lot::RawMutex;
 use parking_lot::lock_api::RawMutex as _;
 use std::cell::Cell;
 use std::marker::PhantomData;
+use std::sync::Once;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 /// Number of forks this process descends from since the first runtime was made.
@@ -14,17 +15,13 @@ static FORKS: AtomicU32 = AtomicU32::new(0);
 
 #[cfg(unix)]
 fn count_forks() {
-    use std::sync::Once;
     extern "C" fn in_child() {
         FORKS.fetch_add(1, Ordering::Relaxed);
         watch::after_fork();
     }
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        // SAFETY: the handler is a plain function that touches atomics and a plain
-        // thread-local, which is allowed in the child of a fork.
-        unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
-    });
+    // SAFETY: the handler is a plain function that touches atomics and a plain
+    // thread-local, which is allowed in the child of a fork.
+    unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
 }
 
 #[cfg(not(unix))]
@@ -51,7 +48,11 @@ unsafe impl Sync for Lock {}
 
 impl Lock {
     pub(crate) fn new() -> Self {
-        count_forks();
+        static ONCE: Once = Once::new();
+        ONCE.call_once(|| {
+            count_forks();
+            bias::prepare();
+        });
         Lock {
             mutex: RawMutex::INIT,
             bias: Bias::new(),
