@@ -1,7 +1,7 @@
 //! The bias of a lock towards the thread that takes it again and again.
 //!
 //! Most runtimes are used by one thread for long. An atomic read-modify-write instruction where the lock is taken, and one where it is
-//! given back, cost that thread half of what a short call costs. A thread that took the lock [`STREAK`] times in a row
+//! given back, cost that thread a seventh of a short call. A thread that took the lock [`STREAK`] times in a row
 //! is left it: from then on it takes it by a plain store, and looks whether another thread has asked for it since. The one that asks
 //! pays for both: it has the kernel put a barrier on all running threads (`membarrier(2)`), after which either it sees the store of
 //! the first, or that sees that it was asked. From then on both use the mutex, until one of them has a streak again.
