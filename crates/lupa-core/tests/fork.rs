@@ -1,9 +1,11 @@
 //! What a forked child can do with its parent's runtimes.
 #![cfg(unix)]
 
+mod own_process;
+
 use lupa_core::{Error, Function, Result, Runtime, Value};
+use own_process::in_own_process;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::process::Command;
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
@@ -23,20 +25,6 @@ const FORK: &str = "
         ffi.C.waitpid(pid, status, 0)
         return status[0] / 256
     end";
-
-/// Runs an ignored test of this file in a process of its own.
-fn in_own_process(test: &str) {
-    let program = std::env::current_exe().unwrap();
-    let output = Command::new(program)
-        .args(["--exact", "--ignored", test])
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && text.contains("1 passed"),
-        "{text}"
-    );
-}
 
 #[test]
 fn an_idle_runtime_works_in_the_child() {

@@ -4,8 +4,10 @@
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
 
+mod own_process;
+
 use lupa_core::{Function, Result, Runtime};
-use std::process::Command;
+use own_process::in_own_process;
 use std::sync::mpsc::channel;
 use std::thread;
 
@@ -61,18 +63,6 @@ fn share(lua: &Runtime) -> Result<()> {
     })?;
     assert_eq!(lua.globals()?.get::<u32>("n")?, THREADS * MANY);
     Ok(())
-}
-
-fn in_own_process(test: &str) {
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "--ignored", test])
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && text.contains("1 passed"),
-        "{text}"
-    );
 }
 
 #[test]
