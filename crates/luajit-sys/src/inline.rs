@@ -25,7 +25,7 @@
 
 use crate::{
     LUA_OK, LUA_TBOOLEAN, LUA_TFUNCTION, LUA_TLIGHTUSERDATA, LUA_TNIL, LUA_TNONE, LUA_TNUMBER,
-    LUA_TSTRING, LUA_TTABLE, LUA_TTHREAD, LUA_TUSERDATA, LUA_YIELD, lua_State,
+    LUA_TSTRING, LUA_TTABLE, LUA_TTHREAD, LUA_TUSERDATA, lua_State,
 };
 use core::ffi::c_int;
 use core::ptr::NonNull;
@@ -391,19 +391,32 @@ pub unsafe fn pcall(l: *mut lua_State, handler: c_int, results: c_int) -> c_int 
     }
 }
 
-/// `lua_resume`
+/// `lua_resume`, for a coroutine that waits in a yield: it gets the values on top as the results of that, as many as it is told.
 ///
 /// # Safety
-/// As the module says but that it runs Lua code; a coroutine with so many arguments on top.
+/// As the module says but that it runs Lua code; the coroutine's status is [`LUA_YIELD`](crate::LUA_YIELD).
 #[inline]
-pub unsafe fn resume(l: *mut lua_State, arguments: c_int) -> c_int {
-    // SAFETY: by the caller. A coroutine that waits in a yield gets the arguments as its results.
+pub unsafe fn resume(l: *mut lua_State, results: c_int) -> c_int {
+    // SAFETY: by the caller; such a coroutine has no frame of C.
     unsafe {
-        if status(l) == LUA_YIELD && field(l, STATE_CFRAME).read().is_null() {
-            let top = field(l, STATE_TOP).read();
-            return lj_vm_resume(l, top.sub(arguments as usize), 0, 0);
-        }
-        crate::lua_resume(l, arguments)
+        debug_assert!(field(l, STATE_CFRAME).read().is_null());
+        let top = field(l, STATE_TOP).read();
+        lj_vm_resume(l, top.sub(results as usize), 0, 0)
+    }
+}
+
+/// Removes the value below the one on top.
+///
+/// # Safety
+/// As the module says, and there are two.
+#[inline]
+pub unsafe fn remove_second(l: *mut lua_State) {
+    // SAFETY: by the caller.
+    unsafe {
+        let value = last(l);
+        pop(l);
+        pop(l);
+        push(l, value);
     }
 }
 

@@ -203,7 +203,8 @@ impl<'s> Stack<'s> {
         // resumed the coroutine.
         let record = self.shared.ready_to_run(self.l)?;
         // SAFETY: the coroutine is alive. One that runs does not wait in a yield.
-        if unsafe { inline::status(thread) } != sys::LUA_YIELD {
+        let waits_in_yield = unsafe { inline::status(thread) == sys::LUA_YIELD };
+        if !waits_in_yield {
             match self.status_of(thread) {
                 CoroutineStatus::New | CoroutineStatus::Suspended => {}
                 status => return Err(Error::CoroutineUnresumable(status)),
@@ -226,7 +227,11 @@ impl<'s> Stack<'s> {
                     return NO_ROOM;
                 }
                 move_values(self.l, thread, count);
-                inline::resume(thread, count)
+                if waits_in_yield {
+                    inline::resume(thread, count)
+                } else {
+                    sys::lua_resume(thread, count)
+                }
             }
         });
         if self.shared.stop.is_pending() && self.shared.take_stop(self) {

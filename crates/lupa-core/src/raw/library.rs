@@ -114,7 +114,6 @@ impl Stack<'_> {
 
     /// Compiles a chunk and pushes the function.
     pub(crate) fn load(self, chunk: &mut sys::LupaChunk) -> Result<()> {
-        let base = self.top();
         let call = self.begin_call(slots::LOAD);
         // SAFETY: the pointer is used during the call below only, after which the former
         // chunk, of a load that this one interrupts, is put back.
@@ -129,7 +128,7 @@ impl Stack<'_> {
         match chunk.status {
             sys::LUA_OK => {
                 // SAFETY: live and locked; the handler lies below the function.
-                unsafe { sys::lua_remove(self.l, base + 1) };
+                unsafe { inline::remove_second(self.l) };
                 Ok(())
             }
             sys::LUA_ERRSYNTAX => Err(Error::Syntax {
