@@ -186,7 +186,7 @@ fn errors_name_the_value_and_the_range() -> Result<()> {
 
 #[test]
 fn opening_the_ffi_library_for_them_keeps_the_memory_limit() -> Result<()> {
-    let lua = Runtime::new()?;
+    let lua = Runtime::builder().memory_limit(1 << 30).build()?;
     lua.gc_collect()?;
     let used = lua.memory_used()?;
     lua.set_memory_limit(Some(used + 2_000))?;
