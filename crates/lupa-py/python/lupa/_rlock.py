@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# What `threading` calls RLock. To import that takes a sixth of the time that this package does.
+# What `threading` calls RLock: that module is slow to import (see `python -X importtime`).
 from _thread import RLock
 
 

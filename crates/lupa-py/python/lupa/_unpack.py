@@ -6,7 +6,7 @@ from functools import wraps
 
 from lupa._lupa import _LuaTable, _source_encoding
 
-# To import `typing` takes as long as the rest of this package.  Type checkers take this for true.
+# `typing` is slow to import (see `python -X importtime`).  Type checkers take this for true.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, TypeVar
