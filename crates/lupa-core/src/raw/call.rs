@@ -84,6 +84,13 @@ impl<'s> Stack<'s> {
         self.finish_call(call, status)
     }
 
+    /// Leaves the one result of a call, which is on top, alone on the stack.
+    pub(super) fn keep_result(self, call: PendingCall) {
+        debug_assert!(self.top() == call.first());
+        // SAFETY: live and locked; the handler lies below the result.
+        unsafe { inline::remove_second(self.l) };
+    }
+
     /// The unusual ends of a call: an error, or a stop that a `pcall` swallowed.
     #[cold]
     fn finish_call(self, call: PendingCall, status: c_int) -> Result<()> {

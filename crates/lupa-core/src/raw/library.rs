@@ -127,8 +127,7 @@ impl Stack<'_> {
         let message = || self.bytes(call.first()).unwrap_or_default().to_vec();
         match chunk.status {
             sys::LUA_OK => {
-                // SAFETY: live and locked; the handler lies below the function.
-                unsafe { inline::remove_second(self.l) };
+                self.keep_result(call);
                 Ok(())
             }
             sys::LUA_ERRSYNTAX => Err(Error::Syntax {

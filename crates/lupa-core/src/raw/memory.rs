@@ -339,7 +339,7 @@ impl Stack<'_> {
             sys::lupa_set_chunk(outer);
             result
         };
-        result.map(|()| self.remove_handler(call))
+        result.map(|()| self.keep_result(call))
     }
 
     /// Pushes an empty table by a protected call, after a collection if memory is short.
@@ -349,13 +349,7 @@ impl Stack<'_> {
         let call = self.begin_protected(sys::lupa_p_table);
         self.push_number(array as f64);
         self.push_number(hash as f64);
-        self.call(call, 1).map(|()| self.remove_handler(call))
-    }
-
-    /// Leaves the one result of a call alone on the stack.
-    fn remove_handler(self, call: super::call::PendingCall) {
-        // SAFETY: live and locked; the handler lies below the result.
-        unsafe { sys::lua_remove(self.l, call.first() - 1) };
+        self.call(call, 1).map(|()| self.keep_result(call))
     }
 }
 
