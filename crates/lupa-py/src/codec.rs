@@ -1,5 +1,6 @@
 //! Text between Python and Lua.
 
+use crate::errors::BoxedResult;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyString};
@@ -37,11 +38,15 @@ impl Codec {
 
     /// Decodes Lua's bytes.
     #[inline]
-    pub(crate) fn decode<'py>(&self, py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    pub(crate) fn decode<'py>(
+        &self,
+        py: Python<'py>,
+        bytes: &[u8],
+    ) -> BoxedResult<Bound<'py, PyAny>> {
         if self.fast {
             return Ok(PyString::from_bytes(py, bytes)?.into_any());
         }
-        PyBytes::new(py, bytes).call_method1("decode", (&self.name, &self.errors))
+        Ok(PyBytes::new(py, bytes).call_method1("decode", (&self.name, &self.errors))?)
     }
 
     /// Decodes for a message: what is not valid in the encoding is replaced, not an error.
@@ -60,8 +65,8 @@ impl Codec {
     pub(crate) fn encode<R>(
         &self,
         text: &Bound<'_, PyString>,
-        f: impl FnOnce(&[u8]) -> PyResult<R>,
-    ) -> PyResult<R> {
+        f: impl FnOnce(&[u8]) -> BoxedResult<R>,
+    ) -> BoxedResult<R> {
         if self.fast {
             return match text.to_str() {
                 Ok(text) => f(text.as_bytes()),
@@ -69,7 +74,8 @@ impl Codec {
                 Err(_) => Err(self
                     .encode_slowly(text)
                     .err()
-                    .unwrap_or_else(|| PyValueError::new_err("text is not valid UTF-8"))),
+                    .unwrap_or_else(|| PyValueError::new_err("text is not valid UTF-8"))
+                    .into()),
             };
         }
         f(self.encode_slowly(text)?.as_bytes())
@@ -95,7 +101,7 @@ pub(crate) fn source<'a>(codec: &Codec, text: &'a Bound<'_, PyAny>) -> PyResult<
         {
             return Ok(Cow::Borrowed(text.as_bytes()));
         }
-        return codec.encode(text, |bytes| Ok(Cow::Owned(bytes.to_vec())));
+        return Ok(codec.encode(text, |bytes| Ok(Cow::Owned(bytes.to_vec())))?);
     }
     if let Ok(bytes) = text.cast::<PyBytes>() {
         return Ok(Cow::Borrowed(bytes.as_bytes()));

@@ -208,7 +208,7 @@ fn number(py: Python<'_>, n: f64) -> Bound<'_, PyAny> {
 #[inline]
 pub(crate) fn text<'py>(cx: &Context<'_, 'py>, bytes: &[u8]) -> BoxedResult<Bound<'py, PyAny>> {
     match &cx.settings.encoding {
-        Some(codec) => Ok(codec.decode(cx.py, bytes)?),
+        Some(codec) => codec.decode(cx.py, bytes),
         None => Ok(PyBytes::new(cx.py, bytes).into_any()),
     }
 }

@@ -315,10 +315,7 @@ pub(crate) fn decoded<'py>(
     name: Bound<'py, PyAny>,
 ) -> BoxedResult<Bound<'py, PyAny>> {
     match name.cast::<PyBytes>() {
-        Ok(bytes) => Ok(cx
-            .settings
-            .source_encoding
-            .decode(cx.py, bytes.as_bytes())?),
+        Ok(bytes) => cx.settings.source_encoding.decode(cx.py, bytes.as_bytes()),
         Err(_) => Ok(name),
     }
 }
@@ -385,10 +382,9 @@ fn tostring(
         .as_ref()
         .unwrap_or(&cx.settings.source_encoding);
     codec.encode(&text, |bytes| {
-        let pushed = call.push(lupa_core::Bytes(bytes));
-        Ok(pushed.map_err(|error| to_exception(cx, error, Style::Plain))?)
-    })?;
-    Ok(())
+        call.push(lupa_core::Bytes(bytes))
+            .map_err(|error| to_exception(cx, error, Style::Plain))
+    })
 }
 
 /// Python's operator for Lua's.

@@ -287,7 +287,8 @@ impl LuaObject {
             let text = reference.to_string_with(RunningLua(cx.py), |bytes| {
                 let codec = cx.settings.encoding.as_ref();
                 let codec = codec.unwrap_or(&cx.settings.source_encoding);
-                let text = codec.decode(cx.py, bytes).and_then(|text| text.extract());
+                let text = codec.decode(cx.py, bytes);
+                let text = text.and_then(|text| Ok(text.extract()?));
                 Ok(text.unwrap_or_else(|_| latin1(bytes)))
             });
             text.map_err(|error| match error {
