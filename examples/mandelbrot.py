@@ -9,14 +9,17 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 from PIL import Image
 
 from lupa import LuaRuntime
 
 SIZE = 1280
-PARTS = 8
+STRIP = 16  # rows that a thread takes at once
+THREADS = 8
 OUTPUT = Path("out", "mandelbrot.png")
 
 # Returns some rows of the picture as a string, one bit for a pixel and the leftmost pixel in the
@@ -34,10 +37,10 @@ local function belongs(re, im)
     return x * x + y * y <= 4
 end
 
-return function(size, part, parts)
+return function(size, first, last)
     local scale = 2 / size
     local bytes = {}
-    for row = size / parts * (part - 1), size / parts * part - 1 do
+    for row = first, last do
         local im = row * scale - 1
         for column = 0, size - 1, 8 do
             local byte = 0
@@ -54,33 +57,44 @@ end
 
 
 def render(threads: int) -> tuple[bytes, float]:
-    """Render all parts, dealt out to so many threads; return the picture and the seconds."""
+    """Render the picture with so many threads; return it and the seconds."""
+    strips: SimpleQueue[int] = SimpleQueue()
+    for first in range(0, SIZE, STRIP):
+        strips.put(first)
+    rows: dict[int, bytes] = {}
+
+    # Some strips take longer than others, so that a thread takes the next one when it is ready.
+    def work(renderer: Callable[[int, int, int], bytes]) -> None:
+        while True:
+            try:
+                first = strips.get_nowait()
+            except Empty:
+                return
+            rows[first] = renderer(SIZE, first, first + STRIP - 1)
+
     # A runtime each, since one runtime runs one thread at a time.  The rows are bytes, not text.
-    renderers = [LuaRuntime(encoding=None).execute(RENDER) for _ in range(PARTS)]
-    rows = [b""] * PARTS
-
-    def work(first: int) -> None:
-        for index in range(first, PARTS, threads):
-            rows[index] = renderers[index](SIZE, index + 1, PARTS)
-
-    workers = [threading.Thread(target=work, args=(first,)) for first in range(threads)]
+    workers = [
+        threading.Thread(target=work, args=(LuaRuntime(encoding=None).execute(RENDER),))
+        for _ in range(threads)
+    ]
     start = time.perf_counter()
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
-    return b"".join(rows), time.perf_counter() - start
+    seconds = time.perf_counter() - start
+    return b"".join(rows[first] for first in sorted(rows)), seconds
 
 
 def main() -> None:
     _, alone = render(threads=1)
-    picture, together = render(threads=PARTS)
+    picture, together = render(threads=THREADS)
 
     OUTPUT.parent.mkdir(exist_ok=True)
     Image.frombytes("1", (SIZE, SIZE), picture).save(OUTPUT)
     print(f"picture: {OUTPUT.resolve()}")
     print(f"one thread: {alone:.2f} s")
-    print(f"{PARTS} threads: {together:.2f} s")
+    print(f"{THREADS} threads: {together:.2f} s")
     print(f"speed-up: {alone / together:.2f} (this machine has {os.cpu_count()} cores)")
 
 
