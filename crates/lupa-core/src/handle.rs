@@ -8,6 +8,7 @@ use crate::raw::{dispatch, slots::SlotKey, sys};
 use crate::runtime::Runtime;
 use crate::slot::{Pusher, Slot, misuse};
 use std::ffi::c_int;
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 /// Keeps a Lua value alive: the runtime and a slot of its anchors, never a
@@ -23,6 +24,16 @@ impl Handle {
         let key = stack.anchor(index)?;
         Ok(Handle {
             runtime: Runtime::clone(&Runtime::borrowed(stack.shared())),
+            key,
+        })
+    }
+
+    /// A handle that owns nothing: it must not outlive what owns the slot.
+    #[inline]
+    pub(crate) fn borrowed(runtime: &Runtime, key: SlotKey) -> ManuallyDrop<Self> {
+        let runtime = Runtime::borrowed(runtime.shared());
+        ManuallyDrop::new(Handle {
+            runtime: ManuallyDrop::into_inner(runtime),
             key,
         })
     }

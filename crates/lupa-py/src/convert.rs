@@ -73,8 +73,7 @@ impl IntoLua for PyArg<'_, '_, '_> {
 /// The less common types, in the order of lupa's rules.
 fn push_other(cx: &Context<'_, '_>, object: &Bound<'_, PyAny>, to: Pusher<'_>) -> Result<()> {
     if let Ok(wrapper) = object.cast::<LuaObject>() {
-        let inner = wrapper.get();
-        return (&inner.reference).into_lua(to);
+        return (&*wrapper.get().reference()?).into_lua(to);
     }
     if let Ok(bytes) = object.cast::<PyBytes>() {
         return to.bytes(bytes.as_bytes());

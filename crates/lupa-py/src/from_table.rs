@@ -154,7 +154,7 @@ impl<'py> Converter<'_, '_, 'py> {
 
     /// The collection for a table. A new one is still to be filled.
     fn open(&mut self, table: &Bound<'py, LuaTable>) -> Result<Bound<'py, PyAny>> {
-        let reference = &table.as_super().get().reference;
+        let reference = table.as_super().get().reference()?;
         let address = reference.address()?;
         if let Some(known) = self.known.get(&address) {
             if known.is_open && self.options.cycles == Cycles::Refuse {
@@ -169,7 +169,7 @@ impl<'py> Converter<'_, '_, 'py> {
             return Err(external(PyRecursionError::new_err(message)));
         }
         let py = self.cx.py;
-        let entries = self.entries(reference)?;
+        let entries = self.entries(&reference)?;
         let is_sequence = reference.with(|slot| slot.is_sequence())?;
         let is_open = !entries.is_empty();
         let object = if is_open {

@@ -185,8 +185,9 @@ fn copy_entries(
     table: &mut TableBuilder<'_>,
     other: &LuaObject,
 ) -> Result<()> {
-    if !other.reference.runtime().is_same(cx.runtime) {
+    let other = other.reference()?;
+    if !other.runtime().is_same(cx.runtime) {
         return Err(lupa_core::Error::WrongRuntime);
     }
-    table.extend(&other.reference)
+    table.extend(&other)
 }

@@ -14,15 +14,20 @@ use std::any::{Any, TypeId};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ffi::c_int;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// Slots every frame can use without asking: more than any operation here needs.
 const RESERVED: c_int = 16;
 
+/// How many runtimes were made; the next one's number is one more.
+static MADE: AtomicU32 = AtomicU32::new(0);
+
 /// A Lua state, its lock, and what belongs to both.
 pub(crate) struct Shared {
     pub(super) lock: Lock,
+    /// Tells runtimes apart; never 0, which is no runtime's.
+    number: u32,
     /// The state that runs: the main one, or the coroutine a host function was
     /// called from. Null once it is freed.
     pub(super) current: Cell<*mut sys::lua_State>,
@@ -100,6 +105,7 @@ impl Shared {
         }
         let shared = Arc::new(Shared {
             lock: Lock::new(),
+            number: next_number(),
             current: Cell::new(l),
             main: AtomicPtr::new(l),
             anchors: Cell::new(None),
@@ -179,6 +185,12 @@ impl Shared {
     #[inline]
     pub(crate) fn try_lock(&self) -> Option<Held<'_>> {
         self.lock.try_lock()
+    }
+
+    /// A number that no other runtime has, but for those made 2^32 later.
+    #[inline]
+    pub(crate) fn number(&self) -> u32 {
+        self.number
     }
 
     /// Whether there is still something to run, if only finalizers.
@@ -315,6 +327,11 @@ impl Shared {
     pub(super) fn message_handler_key() -> SlotKey {
         slots::HANDLER
     }
+}
+
+fn next_number() -> u32 {
+    let number = MADE.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+    if number == 0 { next_number() } else { number }
 }
 
 /// An `Arc` of a state that is only borrowed: it must be kept from being dropped, and

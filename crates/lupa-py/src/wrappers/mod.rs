@@ -37,7 +37,10 @@ pub(crate) fn operate<'py, R>(
     let cx = Context::of(owner);
     let result = {
         let _guard = owner.get().lock(slf.py())?;
-        f(&cx, &inner.reference).map_err(|error| to_exception(&cx, error, style))
+        inner
+            .reference()
+            .and_then(|reference| f(&cx, &reference))
+            .map_err(|error| to_exception(&cx, error, style))
     };
     cx.settings.held.drop_parked(slf.py());
     result
@@ -93,12 +96,14 @@ pub(crate) fn call_wrapped<'py>(
     object: &Bound<'py, PyAny>,
 ) -> BoxedResult<Bound<'py, PyAny>> {
     function
-        .reference
-        .call_with(
-            |to| to.push(Wrapped(cx, object)),
-            RunningLua(cx.py),
-            |results| collect(cx, results),
-        )
+        .reference()
+        .and_then(|function| {
+            function.call_with(
+                |to| to.push(Wrapped(cx, object)),
+                RunningLua(cx.py),
+                |results| collect(cx, results),
+            )
+        })
         .map_err(|error| to_exception(cx, error, Style::Traceback))
 }
 

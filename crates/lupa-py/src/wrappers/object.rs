@@ -11,7 +11,9 @@ use crate::errors::{BoxedResult, Style, external, to_exception};
 use crate::gil::RunningLua;
 use crate::runtime::LuaRuntime;
 use crate::settings::Context;
-use lupa_core::{Error, IntoLua, Kind, Pusher, Reference, Result, Slot};
+use lupa_core::{
+    Error, IntoLua, KeptReference, Kind, Pusher, Reference, RegistryKey, Result, Slot,
+};
 use pyo3::exceptions::{PyAttributeError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -29,11 +31,30 @@ use std::sync::atomic::{AtomicBool, Ordering};
     weakref
 )]
 pub(crate) struct LuaObject {
-    // Dropped in this order: the reference's slot is freed while the runtime lives.
-    pub(crate) reference: Reference,
+    /// Of `runtime`, until the drop.
+    key: RegistryKey,
     pub(super) runtime: Py<LuaRuntime>,
-    kind: Kind,
     call: CallSlot,
+}
+
+// 48 bytes with what CPython and PyO3 put around it, a size of CPython's allocator: a million wrappers feel each word.
+const _: () = assert!(size_of::<LuaObject>() == 24);
+
+impl LuaObject {
+    /// The Lua value.
+    #[inline]
+    pub(crate) fn reference(&self) -> Result<KeptReference<'_>> {
+        self.runtime.get().runtime.registry_reference(&self.key)
+    }
+}
+
+impl Drop for LuaObject {
+    #[inline]
+    fn drop(&mut self) {
+        let key = std::mem::take(&mut self.key);
+        // It is one of this runtime: there is no other error.
+        let _ = self.runtime.get().runtime.remove_registry_value(key);
+    }
 }
 
 /// What a new wrapper of class `T` for the value in a slot is made of.
@@ -42,23 +63,13 @@ pub(super) fn base<T: Callable>(
     cx: &Context<'_, '_>,
     slot: Slot<'_>,
 ) -> BoxedResult<PyClassInitializer<LuaObject>> {
-    let reference = slot
-        .to_reference()
-        .map_err(|error| to_exception(cx, error, Style::Plain))?;
-    initializer::<T>(cx, reference, slot.kind())
-}
-
-#[inline]
-pub(super) fn initializer<T: Callable>(
-    cx: &Context<'_, '_>,
-    reference: Reference,
-    kind: Kind,
-) -> BoxedResult<PyClassInitializer<LuaObject>> {
     let runtime = cx.owner()?.clone().unbind();
+    let key = slot
+        .to_registry_key()
+        .map_err(|error| to_exception(cx, error, Style::Plain))?;
     Ok(PyClassInitializer::from(LuaObject {
-        reference,
+        key,
         runtime,
-        kind,
         call: CallSlot::of::<T>(),
     }))
 }
@@ -220,7 +231,9 @@ fn get<'py>(
     push: impl FnOnce(&Context<'_, 'py>, Pusher<'_>) -> Result<()>,
     refused: fn(&'static str) -> PyErr,
 ) -> BoxedResult<Bound<'py, PyAny>> {
-    if matches!(slf.get().kind, Kind::Function | Kind::Thread) {
+    if !slf.is_exact_instance_of::<LuaTable>()
+        && (slf.is_instance_of::<LuaFunction>() || slf.is_instance_of::<LuaThread>())
+    {
         return Err(refused("item/attribute access not supported on functions").into());
     }
     operate(slf, Style::Traceback, |cx, reference| {
@@ -320,7 +333,7 @@ impl LuaObject {
             return Ok(py.NotImplemented());
         };
         let same = operate(slf, Style::Plain, |_, reference| {
-            reference.same(&other.get().reference)
+            reference.same(&*other.get().reference()?)
         })?;
         Ok(same.into_pyobject(py)?.to_owned().into_any().unbind())
     }

@@ -187,8 +187,8 @@ fn look_up(
     } else if let Ok(bytes) = key.cast_exact::<PyBytes>() {
         cx.settings.encoding.is_none() && has(&|to| to.bytes(bytes.as_bytes()))?
     } else if let Ok(object) = key.cast::<LuaObject>() {
-        let reference = &object.get().reference;
-        reference.runtime().is_same(cx.runtime) && has(&|to| reference.into_lua(to))?
+        let reference = object.get().reference()?;
+        reference.runtime().is_same(cx.runtime) && has(&|to| (&*reference).into_lua(to))?
     } else {
         return Ok(None);
     }))

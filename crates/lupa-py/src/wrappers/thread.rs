@@ -1,14 +1,14 @@
 //! Lua coroutines as generators.
 
 use super::function::{LuaCoroutineFunction, LuaFunction};
-use super::object::{self, LuaObject, base, initializer, wrap};
+use super::object::{self, LuaObject, base, wrap};
 use super::{collect, not_instantiable, operate, push_tuple};
 use crate::capi::{Callable, Iteration};
-use crate::errors::{BoxedResult, Style, to_exception};
+use crate::errors::{BoxedResult, Style, external, to_exception};
 use crate::gil::{GilCell, RunningLua};
 use crate::object::PyValue;
 use crate::settings::Context;
-use lupa_core::{CoroutineStatus, Error, IntoLua, Kind, Results, Slot};
+use lupa_core::{CoroutineStatus, Error, IntoLua, Results, Slot};
 use pyo3::exceptions::{
     PyBaseException, PyException, PyGeneratorExit, PyRuntimeError, PyStopIteration, PyTypeError,
 };
@@ -35,7 +35,9 @@ pub(crate) fn new_thread_or_function<'py>(
         .map_err(|error| to_exception(cx, error, Style::Plain))?;
     match function {
         Some(function) => {
-            let base = initializer::<LuaCoroutineFunction>(cx, function, Kind::Function)?;
+            let base = function
+                .with(|slot| base::<LuaCoroutineFunction>(cx, slot).map_err(external))
+                .map_err(|error| to_exception(cx, error, Style::Plain))?;
             let base = base.add_subclass(LuaFunction);
             wrap(cx.py, base.add_subclass(LuaCoroutineFunction))
         }

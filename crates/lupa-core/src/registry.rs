@@ -1,0 +1,132 @@
+//! Values that a runtime keeps for who holds the runtime anyway.
+
+use crate::convert::{IntoLua, Owned};
+use crate::error::{Error, Result};
+use crate::handle::Handle;
+use crate::raw::slots::SlotKey;
+use crate::reference::Reference;
+use crate::runtime::Runtime;
+use crate::slot::Slot;
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+
+/// Names a value that a runtime keeps: 8 bytes, where a handle has 16, since the runtime is not among them.
+///
+/// It is for those who keep many values and the runtime once, such as a binding for another language. All else is
+/// served better by handles: a key neither keeps the runtime alive nor gives the value up when it is dropped. That is done by
+/// [`Runtime::remove_registry_value`], or by the end of the runtime.
+///
+/// ```
+/// use lupa_core::{RegistryKey, Runtime};
+///
+/// let lua = Runtime::new()?;
+/// let key: RegistryKey = lua.create_registry_value("kept")?;
+/// assert_eq!(lua.registry_value::<String>(&key)?, "kept");
+/// assert_eq!(lua.registry_reference(&key)?.kind()?, lupa_core::Kind::String);
+///
+/// let other = Runtime::new()?;
+/// assert!(!other.owns_registry_value(&key));
+/// assert!(other.registry_value::<String>(&key).is_err());
+/// lua.remove_registry_value(key)?;
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
+///
+/// The default key belongs to no runtime.
+#[derive(Debug, Default)]
+#[must_use = "the value is kept until the key is given to `Runtime::remove_registry_value`"]
+pub struct RegistryKey {
+    slot: SlotKey,
+    /// The number of its runtime. Numbers come again after 2^32 runtimes; to take a key for one of such a runtime could only mix up
+    /// values, whose types are looked at in each operation.
+    runtime: u32,
+}
+
+/// A value that a runtime keeps, borrowed from it and from the key: see [`Runtime::registry_reference`].
+pub struct KeptReference<'a> {
+    reference: ManuallyDrop<Reference>,
+    borrowed: PhantomData<(&'a Runtime, &'a RegistryKey)>,
+}
+
+impl std::ops::Deref for KeptReference<'_> {
+    type Target = Reference;
+
+    #[inline]
+    fn deref(&self) -> &Reference {
+        &self.reference
+    }
+}
+
+impl std::fmt::Debug for KeptReference<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.reference.fmt(f)
+    }
+}
+
+impl Runtime {
+    /// Keeps a value until its key is removed or the runtime ends.
+    ///
+    /// # Errors
+    /// Errors of the conversion, `Error::Closed`, `Error::Forked`, `Error::Memory`.
+    pub fn create_registry_value(&self, value: impl IntoLua) -> Result<RegistryKey> {
+        self.convert(value, |slot| slot.to_registry_key())
+    }
+
+    /// The value of a key, converted.
+    ///
+    /// # Errors
+    /// `Error::WrongRuntime` for the key of another runtime, errors of the conversion, `Error::Closed`, `Error::Forked`.
+    pub fn registry_value<T: Owned>(&self, key: &RegistryKey) -> Result<T> {
+        self.registry_reference(key)?.with(|slot| T::from_lua(slot))
+    }
+
+    /// The value of a key, for any operation on it. Nothing is done in Lua for that, and the runtime's lock is not taken.
+    ///
+    /// # Errors
+    /// `Error::WrongRuntime` for the key of another runtime.
+    #[inline]
+    pub fn registry_reference<'a>(&'a self, key: &'a RegistryKey) -> Result<KeptReference<'a>> {
+        if !self.owns_registry_value(key) {
+            return Err(Error::WrongRuntime);
+        }
+        let handle = ManuallyDrop::into_inner(Handle::borrowed(self, key.slot));
+        Ok(KeptReference {
+            reference: ManuallyDrop::new(Reference(handle)),
+            borrowed: PhantomData,
+        })
+    }
+
+    /// Lets go of the value of a key. Needs no waiting: while another thread uses the runtime, the value stays until
+    /// that is done.
+    ///
+    /// # Errors
+    /// `Error::WrongRuntime` for the key of another runtime.
+    #[inline]
+    pub fn remove_registry_value(&self, key: RegistryKey) -> Result<()> {
+        if !self.owns_registry_value(&key) {
+            return Err(Error::WrongRuntime);
+        }
+        self.shared().release_slot(key.slot);
+        Ok(())
+    }
+
+    /// Whether a key is one of this runtime.
+    #[inline]
+    pub fn owns_registry_value(&self, key: &RegistryKey) -> bool {
+        self.shared().number() == key.runtime
+    }
+}
+
+impl Slot<'_> {
+    /// Has the runtime keep the value.
+    ///
+    /// # Errors
+    /// `Error::Memory` if there is no room for another value.
+    #[inline]
+    pub fn to_registry_key(self) -> Result<RegistryKey> {
+        let stack = self.stack();
+        Ok(RegistryKey {
+            slot: stack.anchor(self.index())?,
+            runtime: stack.shared().number(),
+        })
+    }
+}
