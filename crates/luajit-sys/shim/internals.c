@@ -8,6 +8,7 @@
 #include "lj_frame.h"
 #include "lj_func.h"
 #include "lj_gc.h"
+#include "lj_meta.h"
 #include "lj_state.h"
 #include "lj_tab.h"
 #include "lj_udata.h"
@@ -125,6 +126,62 @@ int lupa_next(lua_State *L, int index, uint32_t *position)
     }
   }
   return 0;
+}
+
+/* -- Metamethods -------------------------------------------------------------- */
+
+/* Pushes what inline::pcall() wants: a function, the slot below the arguments, and these. */
+static void push_metamethod(lua_State *L, cTValue *mo, cTValue *o, cTValue *k)
+{
+  copyTV(L, L->top, mo);
+  setnilV(L->top + 1);
+  copyTV(L, L->top + 2, o);
+  copyTV(L, L->top + 3, k);
+  L->top += 4;
+}
+
+/* lj_meta_tget(), up to where it calls a metamethod or raises. */
+enum lupa_access lupa_begin_index(lua_State *L, int object, int key)
+{
+  cTValue *o = L->base + object - 1, *k = L->base + key - 1, *mo;
+  int loop;
+  for (loop = 0; loop < LJ_MAX_IDXCHAIN; loop++) {
+    if (tvistab(o)) {
+      GCtab *t = tabV(o);
+      cTValue *v = lj_tab_get(L, t, k);
+      if (!tvisnil(v) || !(mo = lj_meta_fast(L, tabref(t->metatable), MM_index))) {
+        copyTV(L, L->top - 1, v);
+        return LUPA_ACCESS_DONE;
+      }
+    } else if (tvisnil(mo = lj_meta_lookup(L, o, MM_index))) {
+      return LUPA_ACCESS_REFUSED;
+    }
+    if (tvisfunc(mo)) {
+      push_metamethod(L, mo, o, k);
+      return LUPA_ACCESS_CALL;
+    }
+    o = mo;
+  }
+  return LUPA_ACCESS_REFUSED;
+}
+
+/* lj_meta_tset(), as far as that. */
+enum lupa_access lupa_begin_newindex(lua_State *L, int object, int key, int value)
+{
+  cTValue *o = L->base + object - 1, *k = L->base + key - 1, *mo;
+  if (tvistab(o)) {
+    GCtab *t = tabV(o);
+    if (!tvisnil(lj_tab_get(L, t, k)) || !(mo = lj_meta_fast(L, tabref(t->metatable), MM_newindex)))
+      return LUPA_ACCESS_DONE;
+  } else {
+    mo = lj_meta_lookup(L, o, MM_newindex);
+  }
+  if (!tvisfunc(mo))
+    return LUPA_ACCESS_REFUSED;
+  push_metamethod(L, mo, o, k);
+  copyTV(L, L->top, L->base + value - 1);
+  L->top++;
+  return LUPA_ACCESS_CALL;
 }
 
 /* -- Coroutines -------------------------------------------------------------- */

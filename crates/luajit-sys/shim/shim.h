@@ -152,6 +152,20 @@ void lupa_set_anchor(lua_State *L, void *table, int key, int index);
 ** others were added some may come twice or not at all. */
 int lupa_next(lua_State *L, int index, uint32_t *position);
 
+/* Access to any value, as far as it raises nothing, allocates nothing and runs no code. */
+enum lupa_access {
+  LUPA_ACCESS_DONE,    /* no metamethod was needed */
+  LUPA_ACCESS_CALL,    /* a metamethod and its arguments were pushed, as inline::pcall() takes them */
+  LUPA_ACCESS_REFUSED  /* the protected entry has to do it: perhaps it raises */
+};
+
+/* Begins `object[key]`, of positive indices, with the message handler on top: if that is all, the value takes its place.  Four
+** slots must be reserved. */
+enum lupa_access lupa_begin_index(lua_State *L, int object, int key);
+
+/* Begins `object[key] = value`: if no metamethod is needed, the caller does it by lua_rawset().  Five slots must be reserved. */
+enum lupa_access lupa_begin_newindex(lua_State *L, int object, int key, int value);
+
 /* Puts all frames of `from`, a coroutine that waits in a yield, in place of the frame in which the
 ** coroutine `to` waits, as if `to` had called the bottom function of `from` instead of the one that
 ** yielded.  0 if one of them does not wait in a yield, or there is no stack left. */

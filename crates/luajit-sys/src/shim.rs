@@ -67,6 +67,13 @@ pub const LUPA_CO_DEAD: c_int = 3;
 /// Was ended by an error.
 pub const LUPA_CO_FAILED: c_int = 4;
 
+/// No metamethod was needed.
+pub const LUPA_ACCESS_DONE: c_int = 0;
+/// A metamethod and its arguments were pushed, as [`inline::pcall`](crate::inline::pcall) takes them.
+pub const LUPA_ACCESS_CALL: c_int = 1;
+/// The protected entry has to do it: perhaps it raises.
+pub const LUPA_ACCESS_REFUSED: c_int = 2;
+
 /// The base library, `coroutine` included; it is always opened.
 pub const LUPA_LIB_BASE: c_int = 1 << 0;
 /// `package`, `require` and `module`.
@@ -136,6 +143,13 @@ unsafe extern "C" {
     /// Pushes key and value of the first entry at or after a position of the table at a positive index, and
     /// moves the position on; 0 if there is none. Positions start at 0.
     pub fn lupa_next(L: *mut lua_State, index: c_int, position: *mut u32) -> c_int;
+    /// Begins `object[key]`, of positive indices, as far as no code has to run, with the message handler on top: if that is all,
+    /// the value takes its place. One of `LUPA_ACCESS_DONE`, `LUPA_ACCESS_CALL`, `LUPA_ACCESS_REFUSED`. Four slots of the stack must be reserved.
+    pub fn lupa_begin_index(L: *mut lua_State, object: c_int, key: c_int) -> c_int;
+    /// Begins `object[key] = value`, with the message handler on top: after [`LUPA_ACCESS_DONE`], `lua_rawset` is all that is needed. As
+    /// [`lupa_begin_index`], but for five slots.
+    pub fn lupa_begin_newindex(L: *mut lua_State, object: c_int, key: c_int, value: c_int)
+    -> c_int;
     /// Puts the frames of a coroutine that waits in a yield in place of the topmost frame of another;
     /// 0 if one does not wait, or there is no stack left.
     pub fn lupa_graft_frames(to: *mut lua_State, from: *mut lua_State) -> c_int;

@@ -115,9 +115,14 @@ impl Handle {
             if stack.top() != index + 2 {
                 return Err(misuse());
             }
-            match stack.table(index) {
-                Some(table) if !table.has_metatable() => table.raw_set(),
-                _ => around.around(|| stack.protected_newindex(index, index + 1, index + 2)),
+            let table = stack.table(index);
+            if let Some(table) = table.filter(|table| !table.has_metatable()) {
+                return table.raw_set();
+            }
+            match (stack.begin_newindex(index), table) {
+                (Some(call), _) => around.around(|| stack.call(call, 0)),
+                (None, Some(table)) => table.raw_set(),
+                (None, None) => Err(no_table()),
             }
         })
     }
@@ -221,7 +226,11 @@ fn index_with(
     }
     match stack.table(index) {
         Some(table) if !table.has_metatable() => table.raw_get(),
-        _ => around.around(|| stack.protected_index(index, index + 1))?,
+        _ => {
+            if let Some(call) = stack.begin_index(index, index + 1) {
+                around.around(|| stack.call(call, 1))?;
+            }
+        }
     }
     Ok(())
 }

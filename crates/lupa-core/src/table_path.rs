@@ -52,7 +52,10 @@ fn step(stack: Stack<'_>, value: c_int, key: c_int) -> Result<()> {
             table.raw_get();
             Ok(())
         }
-        _ => stack.protected_index(value, key),
+        _ => match stack.begin_index(value, key) {
+            Some(call) => stack.call(call, 1),
+            None => Ok(()),
+        },
     }
 }
 

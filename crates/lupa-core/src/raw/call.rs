@@ -221,21 +221,44 @@ impl<'s> Stack<'s> {
         }
     }
 
-    /// Pushes `a[b]`, metamethods included, for the two values on top, which stay.
-    pub(crate) fn protected_index(self, table: c_int, key: c_int) -> Result<()> {
-        let call = self.begin_call(slots::INDEX);
-        self.push_copy(table);
-        self.push_copy(key);
-        self.call(call, 1)
+    /// Pushes `object[key]`, unless a metamethod has to run for it, or an error is due: that is left to a call with one result.
+    pub(crate) fn begin_index(self, object: c_int, key: c_int) -> Option<PendingCall> {
+        let call = self.begin();
+        // SAFETY: live and locked; both are on the stack, the handler is on top, and slots are reserved.
+        match unsafe { sys::lupa_begin_index(self.l, object, key) } {
+            sys::LUPA_ACCESS_DONE => None,
+            sys::LUPA_ACCESS_CALL => Some(call),
+            _ => {
+                self.push_slot(slots::INDEX);
+                self.push_nil();
+                self.push_copy(object);
+                self.push_copy(key);
+                Some(call)
+            }
+        }
     }
 
-    /// `table[key] = value`, metamethods included.
-    pub(crate) fn protected_newindex(self, table: c_int, key: c_int, value: c_int) -> Result<()> {
-        let call = self.begin_call(slots::NEWINDEX);
-        self.push_copy(table);
-        self.push_copy(key);
-        self.push_copy(value);
-        self.call(call, 0)
+    /// Begins `object[key] = value` for the two values on top; `None` if a raw access is all that it takes. A call
+    /// without results does the rest.
+    pub(crate) fn begin_newindex(self, object: c_int) -> Option<PendingCall> {
+        let value = self.top();
+        let call = self.begin();
+        // SAFETY: as in `begin_index`.
+        match unsafe { sys::lupa_begin_newindex(self.l, object, value - 1, value) } {
+            sys::LUPA_ACCESS_DONE => {
+                self.truncate(value);
+                None
+            }
+            sys::LUPA_ACCESS_CALL => Some(call),
+            _ => {
+                self.push_slot(slots::NEWINDEX);
+                self.push_nil();
+                self.push_copy(object);
+                self.push_copy(value - 1);
+                self.push_copy(value);
+                Some(call)
+            }
+        }
     }
 
     /// `a == b`, metamethods included.

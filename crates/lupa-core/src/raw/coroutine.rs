@@ -197,6 +197,8 @@ impl<'s> Stack<'s> {
         arguments: c_int,
         graft: Option<*mut sys::lua_State>,
     ) -> Result<bool> {
+        /// Results for which the frame has room from its start, beside what callers use.
+        const SPARE: c_int = 4;
         /// No status of Lua's: nothing was run.
         const NO_ROOM: c_int = -1;
         // All is looked at only now: this may collect, which shrinks stacks and runs finalizers, and these may have
@@ -247,7 +249,9 @@ impl<'s> Stack<'s> {
         }
         // SAFETY: alive; the results are all that is in the coroutine's frame.
         let results = unsafe { inline::top(thread) };
-        if let Err(error) = self.reserve(results as usize + 2) {
+        if results > SPARE
+            && let Err(error) = self.reserve(results as usize + 2)
+        {
             // SAFETY: as above: drop the results that have no room here.
             unsafe { inline::lower_top(thread, 0) };
             return Err(error);
