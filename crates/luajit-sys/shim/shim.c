@@ -271,7 +271,9 @@ int lupa_p_openlibs(lua_State *L)
     lua_call(L, 0, 0);
     forget_module(L, "_LOADED", LUA_FFILIBNAME);
   }
-  return 0;
+  lua_getglobal(L, LUA_COLIBNAME);
+  lua_getfield(L, -1, "yield");
+  return 1;
 }
 
 static const char *read_chunk(lua_State *L, void *ud, size_t *size)

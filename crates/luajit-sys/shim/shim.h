@@ -108,7 +108,7 @@ int lupa_p_len(lua_State *L);       /* (a)       -> #a, a number, 0 for what has
 int lupa_p_tostring(lua_State *L);  /* (a)       -> tostring(a) without the global; whatever __tostring returns */
 int lupa_p_gc(lua_State *L);        /* (what, data) -> lua_gc(what, data) */
 int lupa_p_prepare_compiler(lua_State *L); /* () ->, allocates what the compiler needs before it can cope without memory */
-int lupa_p_openlibs(lua_State *L);  /* (bit mask of LUPA_LIB_*) -> */
+int lupa_p_openlibs(lua_State *L);  /* (bit mask of LUPA_LIB_*) -> coroutine.yield */
 int lupa_p_load(lua_State *L);      /* () -> what lua_loadx makes of lupa_set_chunk()'s chunk: a function, or a message */
 int lupa_p_string(lua_State *L);    /* () -> the first piece of lupa_set_chunk()'s chunk, a string */
 int lupa_p_table(lua_State *L);     /* (array, hash) -> a table with room for so many entries */

@@ -1,6 +1,5 @@
 //! Coroutines: creation, status, resumption, errors thrown into them.
 
-use super::slots;
 use super::stack::{Kind, Stack};
 use super::sys::{self, inline, inline::TValue};
 use crate::error::{Error, Result};
@@ -165,7 +164,7 @@ impl<'s> Stack<'s> {
 
     /// Pushes a coroutine of the function that raises errors in coroutines, which waits for one.
     fn push_thrower(self) -> Result<*mut sys::lua_State> {
-        self.push_slot(slots::THROWER);
+        self.push_thrower_function()?;
         self.push_coroutine(self.top());
         let index = self.top();
         if !self.resume(index, index)? {

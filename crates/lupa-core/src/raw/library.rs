@@ -60,7 +60,9 @@ impl Stack<'_> {
     pub(crate) fn open_libraries(self, libs: c_int) -> Result<()> {
         let call = self.begin_protected(sys::lupa_p_openlibs);
         self.push_number(f64::from(libs));
-        self.call(call, 0)
+        self.call(call, 1)?;
+        self.store(call.first(), slots::THROWER);
+        Ok(())
     }
 
     /// Has LuaJIT's compiler allocate in advance what it cannot be refused. The libraries are open.
@@ -76,9 +78,20 @@ impl Stack<'_> {
 }
 
 impl Stack<'_> {
-    /// Keeps the function that raises errors in coroutines.
-    pub(crate) fn prepare_thrower(self) -> Result<()> {
-        /// What the source compiles to: to compile it takes a fifth of the time that a runtime does.
+    /// Pushes the function that raises errors in coroutines, made at first need: until then its slot has what it
+    /// has to know, Lua's `coroutine.yield` as it was before Lua code could replace it.
+    pub(crate) fn push_thrower_function(self) -> Result<()> {
+        self.push_slot(slots::THROWER);
+        if self.is_c_function(self.top()) {
+            self.make_thrower()?;
+        }
+        Ok(())
+    }
+
+    /// Replaces `coroutine.yield`, on top, by the function.
+    #[cold]
+    fn make_thrower(self) -> Result<()> {
+        /// What the source compiles to.
         static BYTECODE: OnceLock<Vec<u8>> = OnceLock::new();
         let source = include_str!("thrower.lua").as_bytes();
         let code = BYTECODE.get().map_or(source, Vec::as_slice);
@@ -95,8 +108,11 @@ impl Stack<'_> {
             let _ = BYTECODE.set(self.dump(call.first(), false)?);
         }
         self.push_function(super::coroutine::Raise);
+        self.push_copy(call.first() - 2);
         self.call(call, 1)?;
         self.store(call.first(), slots::THROWER);
+        self.truncate(call.first() - 3);
+        self.push_slot(slots::THROWER);
         Ok(())
     }
 

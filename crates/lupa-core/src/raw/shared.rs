@@ -139,7 +139,7 @@ impl Shared {
             if super::faults::are_on() {
                 stack.prepare_compiler()?;
             }
-            stack.prepare_thrower()
+            Ok(())
         })?;
         if let Some(bytes) = limit {
             shared.set_memory_limit(bytes)?;

@@ -29,7 +29,7 @@ pub(crate) const IDENTITY: SlotKey = 9;
 pub(crate) const STOP: SlotKey = 10;
 /// Metatable of the payloads of host functions.
 pub(crate) const FUNCTION_META: SlotKey = 11;
-/// The function that raises an error in a coroutine; see `thrower.lua`.
+/// The function that raises an error in a coroutine; see `thrower.lua`. Until there is one, `coroutine.yield`.
 pub(crate) const THROWER: SlotKey = 12;
 
 const FIRST_FREE: SlotKey = 13;
