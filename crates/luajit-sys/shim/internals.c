@@ -10,6 +10,7 @@
 #include "lj_gc.h"
 #include "lj_meta.h"
 #include "lj_state.h"
+#include "lj_str.h"
 #include "lj_tab.h"
 #include "lj_udata.h"
 #include "lj_vm.h"
@@ -68,13 +69,30 @@ void lupa_restore_hooks(lua_State *L, int hooks)
   hook_restore(G(L), (uint8_t)hooks & ~HOOK_EVENTMASK);
 }
 
+/* -- New states --------------------------------------------------------------- */
+
+/* Else it would grow when much has been allocated behind it, and leave a hole of 2 kB. */
+void lupa_expect_strings(lua_State *L)
+{
+  enum { MASK = 511 };
+  if (G(L)->str.mask < MASK)
+    lj_str_resize(L, MASK);
+}
+
 /* -- Host functions ----------------------------------------------------------- */
+
+/* The environment of new C functions, as lua_pushcclosure() has it. */
+static GCtab *function_env(lua_State *L)
+{
+  GCfunc *running = curr_func(L);
+  return running->c.gct == ~LJ_TFUNC ? tabref(running->c.env) : tabref(L->env);
+}
 
 void *lupa_new_function(lua_State *L, size_t size)
 {
-  GCfunc *running = curr_func(L), *fn;
-  GCtab *env = running->c.gct == ~LJ_TFUNC ? tabref(running->c.env) : tabref(L->env);
+  GCtab *env = function_env(L);
   GCudata *payload;
+  GCfunc *fn;
   lj_gc_check(L);
   payload = lj_udata_new(L, (MSize)size, env);
   /* Nothing is collected before the function refers to it, but an error would look at the stack. */
@@ -85,6 +103,18 @@ void *lupa_new_function(lua_State *L, size_t size)
   copyTV(L, &fn->c.upvalue[0], L->top - 1);
   setfuncV(L, L->top - 1, fn);
   return uddata(payload);
+}
+
+void lupa_new_plain_function(lua_State *L, uint64_t first, uint64_t second)
+{
+  GCfunc *fn;
+  lj_gc_check(L);
+  fn = lj_func_newC(L, 2, function_env(L));
+  fn->c.f = lupa_trampoline(LUPA_FUNCTION);
+  fn->c.upvalue[0].u64 = first;
+  fn->c.upvalue[1].u64 = second;
+  setfuncV(L, L->top, fn);
+  incr_top(L);
 }
 
 /* -- Anchors ---------------------------------------------------------------- */

@@ -50,6 +50,9 @@ lua_CFunction lupa_trampoline(int event);
 ** block of the userdata. */
 void *lupa_new_function(lua_State *L, size_t size);
 
+/* Pushes a function of the host with two upvalues, each of them the bits of a number. */
+void lupa_new_plain_function(lua_State *L, uint64_t first, uint64_t second);
+
 /* Hook that asks the Rust entry whether to raise; message handlers are passed over. */
 void lupa_hook(lua_State *L, lua_Debug *ar);
 
@@ -139,6 +142,9 @@ typedef struct lupa_Chunk {
 ** set before.  The pointer does not pass through Lua's stack: the debug library's hooks
 ** and finalizers would find it there, and the function to pass it to again later. */
 lupa_Chunk *lupa_set_chunk(lupa_Chunk *chunk);
+
+/* Makes LuaJIT's table of strings as large as all libraries need it.  May raise when memory is short. */
+void lupa_expect_strings(lua_State *L);
 
 /* Lua values that the host holds, its anchors, are in the array part of a table, which only the first slot of
 ** the main state's stack refers to: no Lua code can reach it there.  lua_close() takes the slot for itself.

@@ -111,6 +111,26 @@ impl TValue {
         }
     }
 
+    /// The number whose bits are an address. Those of programs are below 2^52, so it is one.
+    #[inline]
+    pub fn of_address(address: *const ()) -> TValue {
+        let bits = address.expose_provenance() as u64;
+        debug_assert!(bits < 1 << 52);
+        TValue(bits)
+    }
+
+    /// The address that [`TValue::of_address`] was given.
+    #[inline]
+    pub fn address(self) -> *const () {
+        core::ptr::with_exposed_provenance(self.0 as usize)
+    }
+
+    /// The bits.
+    #[inline]
+    pub const fn bits(self) -> u64 {
+        self.0
+    }
+
     /// Whether it is nil.
     #[inline]
     pub const fn is_nil(self) -> bool {

@@ -196,6 +196,8 @@ unsafe extern "C" {
     /// Pushes a function of the host, whose one upvalue is a new userdata; gives the block of that. A slot of the stack must be
     /// reserved. May run finalizers, as other pushes do.
     pub fn lupa_new_function(L: *mut lua_State, size: usize) -> *mut c_void;
+    /// Pushes a function of the host with two upvalues, each of them the bits of a number; else as [`lupa_new_function`].
+    pub fn lupa_new_plain_function(L: *mut lua_State, first: u64, second: u64);
 }
 
 // These raise when memory is short.

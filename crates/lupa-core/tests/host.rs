@@ -271,6 +271,54 @@ fn objects_are_found_behind_functions_and_userdata() -> Result<()> {
     Ok(())
 }
 
+/// A type without size has no payload in Lua: what its functions are is in the functions alone.
+#[test]
+fn functions_of_types_without_size_are_told_apart() -> Result<()> {
+    struct One;
+    struct Two;
+    macro_rules! answers {
+        ($type:ty, $number:literal) => {
+            impl HostObject for $type {
+                const NAME: &'static str = "answer";
+                const OPERATIONS: &'static [Operation] = &[Operation::Call];
+                fn invoke(&self, _: Operation, call: &mut Call<'_>) -> Result<()> {
+                    call.push($number)
+                }
+            }
+        };
+    }
+    answers!(One, 1);
+    answers!(Two, 2);
+    let lua = Runtime::new()?;
+    let make = lua.create_function(|call| {
+        call.push_with(|to| to.function(One))?;
+        call.push_with(|to| to.function(Two))
+    })?;
+    let (one, two): (Function, Function) = make.call(())?;
+    let look = lua.create_function(|call| {
+        for _ in 0..100_000 {
+            assert!(call.arg(0).function_object::<One>().is_some());
+        }
+        assert!(call.arg(0).function_object::<Two>().is_none());
+        assert!(call.arg(1).function_object::<Two>().is_some());
+        assert!(call.arg(2).function_object::<One>().is_none());
+        Ok(())
+    })?;
+    look.call::<()>((&one, &two, &look))?;
+    assert_eq!((one.call::<i32>(())?, two.call::<i32>(())?), (1, 2));
+    // Nothing can be put in the place of what they trust.
+    let changed: bool = lua
+        .load(
+            "local f, other = ...
+             return (pcall(debug.setupvalue, f, 1, 0.0)) or (pcall(debug.upvaluejoin, f, 1, other, 1))
+                 or (pcall(debug.upvaluejoin, function() return other end, 1, f, 1))",
+        )
+        .call((&one, &two))?;
+    assert!(!changed);
+    assert_eq!(one.call::<i32>(())?, 1);
+    Ok(())
+}
+
 #[test]
 fn one_identity_is_one_userdata() -> Result<()> {
     struct Item(usize);

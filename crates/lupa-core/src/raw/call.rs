@@ -229,7 +229,7 @@ impl<'s> Stack<'s> {
             sys::LUPA_ACCESS_DONE => None,
             sys::LUPA_ACCESS_CALL => Some(call),
             _ => {
-                self.push_slot(slots::INDEX);
+                self.push_protected(sys::lupa_p_index);
                 self.push_nil();
                 self.push_copy(object);
                 self.push_copy(key);
@@ -251,7 +251,7 @@ impl<'s> Stack<'s> {
             }
             sys::LUPA_ACCESS_CALL => Some(call),
             _ => {
-                self.push_slot(slots::NEWINDEX);
+                self.push_protected(sys::lupa_p_newindex);
                 self.push_nil();
                 self.push_copy(object);
                 self.push_copy(value - 1);
@@ -263,16 +263,16 @@ impl<'s> Stack<'s> {
 
     /// `a == b`, metamethods included.
     pub(crate) fn protected_equal(self, a: c_int, b: c_int) -> Result<bool> {
-        self.compare(slots::EQUAL, a, b)
+        self.compare(sys::lupa_p_equal, a, b)
     }
 
     /// `a < b`, metamethods included.
     pub(crate) fn protected_less_than(self, a: c_int, b: c_int) -> Result<bool> {
-        self.compare(slots::LESS_THAN, a, b)
+        self.compare(sys::lupa_p_lessthan, a, b)
     }
 
-    fn compare(self, entry: slots::SlotKey, a: c_int, b: c_int) -> Result<bool> {
-        let call = self.begin_call(entry);
+    fn compare(self, entry: sys::lua_CFunction, a: c_int, b: c_int) -> Result<bool> {
+        let call = self.begin_protected(entry);
         self.push_copy(a);
         self.push_copy(b);
         self.call(call, 1)?;
@@ -281,7 +281,7 @@ impl<'s> Stack<'s> {
 
     /// `#value`, metamethods of userdata included.
     pub(crate) fn protected_len(self, index: c_int) -> Result<f64> {
-        let call = self.begin_call(slots::LEN);
+        let call = self.begin_protected(sys::lupa_p_len);
         self.push_copy(index);
         self.call(call, 1)?;
         Ok(self.number(call.first()).unwrap_or_default())

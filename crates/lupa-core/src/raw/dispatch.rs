@@ -5,13 +5,14 @@ use super::shared::Shared;
 use super::stack::Stack;
 use super::stop;
 use super::sys::{self, inline, inline::TValue};
-use super::userdata::{self, Borrow, Header};
+use super::userdata::{self, Borrow, Header, Methods, is_plain};
 use crate::error::{Error, Panic};
 use crate::host::{Call, HostObject, Operation};
 use crate::value::Value;
 use std::ffi::c_int;
 use std::mem::needs_drop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::NonNull;
 use std::sync::{Mutex, Once, PoisonError};
 
 /// Tells the shim where Rust is entered.
@@ -80,29 +81,41 @@ unsafe extern "C" fn dispatch(l: *mut sys::lua_State, event: c_int) -> c_int {
 /// Serves a call of a host function, as [`dispatch`] does of an object.
 unsafe extern "C" fn call_function(l: *mut sys::lua_State) -> c_int {
     // SAFETY: LuaJIT called the trampoline, so `l` is live and this thread has its lock. The function, which is running, keeps its
-    // upvalue, the payload: the debug library cannot change it.
-    let header =
-        unsafe { inline::upvalue(l, 1).and_then(|payload| userdata::verify_function(payload)) };
-    match header {
-        // SAFETY: verified, and kept as above.
-        Some(header) => unsafe { ((*header).methods.call)(l, header) },
-        None => sys::LUPA_DEAD,
+    // upvalues, which the debug library cannot change: one is a payload, two are the addresses of `push_function`.
+    unsafe {
+        match (inline::upvalue(l, 1), inline::upvalue(l, 2)) {
+            (Some(methods), Some(shared)) => {
+                let methods = &*methods.address().cast::<Methods>();
+                (methods.call)(l, shared.address().cast(), std::ptr::null_mut())
+            }
+            (Some(payload), None) => match userdata::verify_function(payload) {
+                Some(header) => ((*header).methods.call)(l, (*header).shared, header),
+                None => sys::LUPA_DEAD,
+            },
+            _ => sys::LUPA_DEAD,
+        }
     }
 }
 
 /// [`Methods::call`](userdata::Methods) of a type of functions.
 ///
 /// # Safety
-/// `l` is live and this thread has its lock; the header was verified, is of a `T`, and its userdata is kept until the
-/// end.
+/// `l` is live, its runtime is `shared`, and this thread has its lock; the header was verified, is of a `T`, and its userdata is kept
+/// until the end. There is none for a plain `T`, of which there was a value.
 pub(super) unsafe extern "C" fn call<T: HostObject>(
     l: *mut sys::lua_State,
+    shared: *const Shared,
     header: *mut Header,
 ) -> c_int {
-    // SAFETY: by the caller; a host object never outlives its runtime's state.
+    // SAFETY: by the caller; a host function never outlives its runtime's state. A value without size, alignment and drop
+    // is where one likes.
     unsafe {
-        let stack = Stack::new(&*(*header).shared, l);
-        let function = &*userdata::payload(header).cast::<T>();
+        let stack = Stack::new(&*shared, l);
+        let function: &T = if const { is_plain::<T>() } {
+            NonNull::dangling().as_ref()
+        } else {
+            &*userdata::payload(header).cast::<T>()
+        };
         in_host(stack, || {
             serve(stack, 1, stack.top(), |call| {
                 // Without a finalizer the payload lives as long as its userdata.
@@ -114,7 +127,11 @@ pub(super) unsafe extern "C" fn call<T: HostObject>(
 }
 
 /// [`Methods::call`](userdata::Methods) of all other types.
-pub(super) unsafe extern "C" fn not_a_function(_: *mut sys::lua_State, _: *mut Header) -> c_int {
+pub(super) unsafe extern "C" fn not_a_function(
+    _: *mut sys::lua_State,
+    _: *const Shared,
+    _: *mut Header,
+) -> c_int {
     sys::LUPA_DEAD
 }
 
@@ -204,7 +221,7 @@ pub(crate) fn push_error(stack: Stack<'_>, error: Error) {
     };
     if let Err(error) = pushed {
         // This cannot fail for want of memory: the metatable is there, see `prepare`.
-        let _ = stack.push_host(HostError::new(error));
+        let _ = stack.push_host(Carried::error(error));
     }
 }
 
@@ -222,10 +239,10 @@ fn push_text(stack: Stack<'_>, text: Vec<u8>, error: Error) -> crate::Result<()>
 /// environment: an object that had a handle would keep its own runtime alive.
 fn push_host_error(stack: Stack<'_>, error: Error) -> crate::Result<()> {
     let Some((error, value)) = error.without_value() else {
-        return stack.push_host(HostError::new(error));
+        return stack.push_host(Carried::error(error));
     };
     stack.reserve(4)?;
-    stack.push_host(HostError {
+    stack.push_host(Carried::Error {
         error,
         has_value: true,
     })?;
@@ -244,8 +261,7 @@ fn push_host_error(stack: Stack<'_>, error: Error) -> crate::Result<()> {
 
 /// Makes what is needed to raise errors, so that they can be raised when memory is short.
 pub(super) fn prepare(stack: Stack<'_>) -> crate::Result<()> {
-    stack.prepare_host::<HostError>()?;
-    stack.prepare_host::<CarriedPanic>()
+    stack.prepare_host::<Carried>()
 }
 
 /// Whether an error must arrive at the host as what it is, and so is no text in Lua.
@@ -269,67 +285,60 @@ fn is_host_error(error: &Error) -> bool {
 #[cold]
 pub(super) fn raise_panic(stack: Stack<'_>, panic: Panic) -> c_int {
     // This cannot fail, see `prepare`.
-    let _ = stack.push_host(CarriedPanic(Mutex::new(Some(panic))));
+    let _ = stack.push_host(Carried::Panic(Mutex::new(Some(panic))));
     stack.shared().stop_with_top(stack);
     sys::LUPA_RAISE
 }
 
-/// A Rust panic as a Lua value.
-struct CarriedPanic(Mutex<Option<Panic>>);
-
-impl HostObject for CarriedPanic {
-    const NAME: &'static str = "rust panic";
-    const OPERATIONS: &'static [Operation] = &[Operation::ToString];
-
-    fn invoke(&self, _: Operation, call: &mut Call<'_>) -> crate::Result<()> {
-        call.push("panic in a host function")
-    }
+/// What Lua code cannot look into, as a Lua value: an error or a panic of the host on its way. `tostring` gives the error's message.
+enum Carried {
+    Error {
+        error: Error,
+        /// The value of an error of Lua code is in the environment.
+        has_value: bool,
+    },
+    Panic(Mutex<Option<Panic>>),
 }
 
-pub(super) fn take_panic(stack: Stack<'_>, index: c_int) -> Option<Panic> {
-    let carried = stack.host_object::<CarriedPanic>(index)?;
-    carried
-        .0
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .take()
-}
-
-/// An error of the host program as a Lua value: `tostring` gives its message.
-struct HostError {
-    error: Error,
-    /// The value of an error of Lua code is in the environment.
-    has_value: bool,
-}
-
-impl HostError {
-    fn new(error: Error) -> Self {
-        HostError {
+impl Carried {
+    fn error(error: Error) -> Self {
+        Carried::Error {
             error,
             has_value: false,
         }
     }
 }
 
-impl HostObject for HostError {
+impl HostObject for Carried {
     const NAME: &'static str = "host error";
     const OPERATIONS: &'static [Operation] = &[Operation::ToString];
 
     fn invoke(&self, _: Operation, call: &mut Call<'_>) -> crate::Result<()> {
-        call.push(self.error.text())
+        match self {
+            Carried::Error { error, .. } => call.push(error.text()),
+            Carried::Panic(_) => call.push("panic in a host function"),
+        }
+    }
+}
+
+pub(super) fn take_panic(stack: Stack<'_>, index: c_int) -> Option<Panic> {
+    match &*stack.host_object::<Carried>(index)? {
+        Carried::Panic(panic) => panic.lock().unwrap_or_else(PoisonError::into_inner).take(),
+        Carried::Error { .. } => None,
     }
 }
 
 /// Whether a value stands for an error of the host.
 pub(crate) fn is_error_object(stack: Stack<'_>, index: c_int) -> bool {
-    stack.host_object::<HostError>(index).is_some()
+    let object = stack.host_object::<Carried>(index);
+    object.is_some_and(|object| matches!(*object, Carried::Error { .. }))
 }
 
 /// The error of the host that a value stands for.
 pub(crate) fn external_error(stack: Stack<'_>, index: c_int) -> Option<Error> {
-    let (error, has_value) = {
-        let object = stack.host_object::<HostError>(index)?;
-        (object.error.clone(), object.has_value)
+    let (error, has_value) = match &*stack.host_object::<Carried>(index)? {
+        Carried::Error { error, has_value } => (error.clone(), *has_value),
+        Carried::Panic(_) => return None,
     };
     if !has_value || stack.reserve(4).is_err() {
         return Some(error);

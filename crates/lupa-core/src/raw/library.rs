@@ -12,16 +12,6 @@ use std::sync::{Arc, OnceLock};
 /// # Safety
 /// `l` is a new state that nobody else uses, with nothing on its stack.
 pub(super) unsafe fn prepare_anchors(l: *mut sys::lua_State) -> inline::Table {
-    let helpers: [(slots::SlotKey, sys::lua_CFunction); 8] = [
-        (slots::HANDLER, sys::lupa_message_handler),
-        (slots::INDEX, sys::lupa_p_index),
-        (slots::NEWINDEX, sys::lupa_p_newindex),
-        (slots::EQUAL, sys::lupa_p_equal),
-        (slots::LESS_THAN, sys::lupa_p_lessthan),
-        (slots::LEN, sys::lupa_p_len),
-        (slots::TOSTRING, sys::lupa_p_tostring),
-        (slots::LOAD, sys::lupa_p_load),
-    ];
     // SAFETY: a new state has room for these few values, and no memory limit yet. The anchors are at
     // index 1, what is stored at 2.
     unsafe {
@@ -32,25 +22,34 @@ pub(super) unsafe fn prepare_anchors(l: *mut sys::lua_State) -> inline::Table {
             sys::lupa_set_anchor(l, anchors.address(), key, 2);
             sys::lua_settop(l, 1);
         };
+        let push = |key| inline::push(l, *anchors.array_slot(key).expect("it was kept"));
+        let helpers = [
+            (
+                slots::HANDLER,
+                sys::lupa_message_handler as sys::lua_CFunction,
+            ),
+            (slots::FINALIZER, sys::lupa_trampoline(sys::LUPA_GC)),
+            (slots::TOSTRING, sys::lupa_p_tostring),
+            (slots::LOAD, sys::lupa_p_load),
+        ];
         for (key, function) in helpers {
             sys::lua_pushcclosure(l, function, 0);
             keep(key);
         }
-        // The identity table, with weak values.
-        sys::lua_createtable(l, 0, 0);
-        sys::lua_createtable(l, 0, 1);
+        // Payloads of host functions are never visible to Lua code but through the
+        // debug library: they need a finalizer and nothing else. The other field is for the identity table.
+        sys::lua_createtable(l, 0, 2);
+        sys::lua_pushlstring(l, c"__gc".as_ptr(), 4);
+        push(slots::FINALIZER);
+        sys::lua_rawset(l, -3);
         sys::lua_pushlstring(l, c"__mode".as_ptr(), 6);
         sys::lua_pushlstring(l, c"v".as_ptr(), 1);
         sys::lua_rawset(l, -3);
+        keep(slots::FUNCTION_META);
+        sys::lua_createtable(l, 0, 4);
+        push(slots::FUNCTION_META);
         sys::lua_setmetatable(l, -2);
         keep(slots::IDENTITY);
-        // Payloads of host functions are never visible to Lua code but through the
-        // debug library: they need a finalizer and nothing else.
-        sys::lua_createtable(l, 0, 1);
-        sys::lua_pushlstring(l, c"__gc".as_ptr(), 4);
-        sys::lua_pushcclosure(l, sys::lupa_trampoline(sys::LUPA_GC), 0);
-        sys::lua_rawset(l, -3);
-        keep(slots::FUNCTION_META);
         anchors
     }
 }

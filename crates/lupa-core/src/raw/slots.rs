@@ -14,27 +14,24 @@ pub(crate) type SlotKey = c_int;
 
 /// The message handler.
 pub(crate) const HANDLER: SlotKey = 1;
-/// Protected entries of the shim.
-pub(crate) const INDEX: SlotKey = 2;
-pub(crate) const NEWINDEX: SlotKey = 3;
-pub(crate) const EQUAL: SlotKey = 4;
-pub(crate) const LESS_THAN: SlotKey = 5;
-pub(crate) const LEN: SlotKey = 6;
-pub(crate) const TOSTRING: SlotKey = 7;
-pub(crate) const LOAD: SlotKey = 8;
+/// Protected entries of the shim that are called often.
+pub(crate) const TOSTRING: SlotKey = 2;
+pub(crate) const LOAD: SlotKey = 3;
 /// Weak table from the identity of a host object to its userdata.
-pub(crate) const IDENTITY: SlotKey = 9;
+pub(crate) const IDENTITY: SlotKey = 4;
 /// Error value that no `pcall` may swallow, while one is on its way (one more, in a run nested
 /// in that, has a slot of its own).
-pub(crate) const STOP: SlotKey = 10;
-/// Metatable of the payloads of host functions.
-pub(crate) const FUNCTION_META: SlotKey = 11;
+pub(crate) const STOP: SlotKey = 5;
+/// Metatable of the payloads of host functions, and of the identity table.
+pub(crate) const FUNCTION_META: SlotKey = 6;
 /// The function that raises an error in a coroutine; see `thrower.lua`. Until there is one, `coroutine.yield`.
-pub(crate) const THROWER: SlotKey = 12;
+pub(crate) const THROWER: SlotKey = 7;
+/// `__gc` of all types.
+pub(crate) const FINALIZER: SlotKey = 8;
 
-const FIRST_FREE: SlotKey = 13;
+const FIRST_FREE: SlotKey = 9;
 /// Room for slots at the start.
-pub(super) const ROOM: SlotKey = 64;
+pub(super) const ROOM: SlotKey = 32;
 /// An array of a table holds at most 2^27 values in LuaJIT (`LJ_MAX_ASIZE`), and its size is
 /// doubled: stay below.
 const LAST: SlotKey = (1 << 26) - 1;

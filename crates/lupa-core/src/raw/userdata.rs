@@ -17,6 +17,7 @@ use std::cell::Cell;
 use std::ffi::c_int;
 use std::hash::{BuildHasher, RandomState};
 use std::mem::{ManuallyDrop, needs_drop};
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What stands before the payload in a userdata block.
@@ -47,9 +48,19 @@ pub(super) struct Methods {
     /// # Safety: the pointer is to a live payload of the type.
     pub(super) invoke: unsafe fn(*const (), Operation, &mut Call<'_>) -> Result<()>,
     /// Serves a call of a function with such a payload, if the type is one of functions; see [`dispatch::call`].
-    pub(super) call: unsafe extern "C" fn(*mut sys::lua_State, *mut Header) -> c_int,
+    pub(super) call: CallEntry,
     /// # Safety: as `invoke`; the payload must not be used afterwards.
     pub(super) drop: unsafe fn(*mut ()),
+}
+
+/// See [`dispatch::call`].
+pub(super) type CallEntry =
+    unsafe extern "C" fn(*mut sys::lua_State, *const Shared, *mut Header) -> c_int;
+
+/// Whether host functions of this type need no payload: a value of such a type is nothing but the fact that there was one.
+/// Their upvalues are the addresses of their methods and of their runtime.
+pub(super) const fn is_plain<T>() -> bool {
+    size_of::<T>() == 0 && !needs_drop::<T>()
 }
 
 #[repr(C)]
@@ -64,9 +75,7 @@ impl<T: HostObject> MethodsOf<T> {
     const OF_OBJECTS: &'static Methods = &Self::methods(dispatch::not_a_function);
     const OF_FUNCTIONS: &'static Methods = &Self::methods(dispatch::call::<T>);
 
-    const fn methods(
-        call: unsafe extern "C" fn(*mut sys::lua_State, *mut Header) -> c_int,
-    ) -> Methods {
+    const fn methods(call: CallEntry) -> Methods {
         Methods {
             call,
             type_id: TypeId::of::<T>,
@@ -176,7 +185,7 @@ pub(super) unsafe fn finalize(header: *mut Header) {
 }
 
 /// Keeps the payload of a host object in place while Rust code uses it.
-pub(super) struct Borrow(*mut Header);
+pub(super) struct Borrow(NonNull<Header>);
 
 impl Borrow {
     /// # Safety
@@ -185,22 +194,25 @@ impl Borrow {
     #[inline]
     pub(super) unsafe fn new(header: *mut Header) -> Self {
         // SAFETY: verified, so initialised.
-        let borrows = unsafe { &(*header).borrows };
-        borrows.set(borrows.get() + 1);
-        Borrow(header)
+        unsafe {
+            let borrows = &(*header).borrows;
+            borrows.set(borrows.get() + 1);
+            Borrow(NonNull::new_unchecked(header))
+        }
     }
 }
 
 impl Drop for Borrow {
     #[inline]
     fn drop(&mut self) {
+        let header = self.0.as_ptr();
         // SAFETY: `new` demands that the userdata is still there.
         unsafe {
-            let borrows = &(*self.0).borrows;
+            let borrows = &(*header).borrows;
             borrows.set(borrows.get() - 1);
             // No mark: `finalize` was here and left the payload to the last borrow.
-            if borrows.get() == 0 && (*self.0).mark == 0 {
-                ((*self.0).methods.drop)(payload(self.0));
+            if borrows.get() == 0 && (*header).mark == 0 {
+                ((*header).methods.drop)(payload(header));
             }
         }
     }
@@ -209,7 +221,8 @@ impl Drop for Borrow {
 /// A host object of the stack, borrowed.
 pub struct HostRef<'s, T> {
     object: &'s T,
-    _borrow: Borrow,
+    /// None is needed for a payload of no size.
+    _borrow: Option<Borrow>,
 }
 
 impl<T> std::ops::Deref for HostRef<'_, T> {
@@ -258,7 +271,7 @@ impl<'s> Stack<'s> {
         unsafe {
             (((*header).methods.type_id)() == TypeId::of::<T>()).then(|| HostRef {
                 object: &*payload(header).cast::<T>(),
-                _borrow: Borrow::new(header),
+                _borrow: Some(Borrow::new(header)),
             })
         }
     }
@@ -374,6 +387,15 @@ impl<'s> Stack<'s> {
 
     /// Pushes a function that calls `object`'s [`Operation::Call`].
     pub(crate) fn push_function<T: HostObject>(self, object: T) {
+        if const { is_plain::<T>() } {
+            let methods = std::ptr::from_ref(MethodsOf::<T>::OF_FUNCTIONS).cast();
+            let shared = std::ptr::from_ref(self.shared).cast();
+            let (methods, shared) = (TValue::of_address(methods), TValue::of_address(shared));
+            std::mem::forget(object);
+            // SAFETY: live and locked; a slot is reserved.
+            unsafe { sys::lupa_new_plain_function(self.l, methods.bits(), shared.bits()) };
+            return;
+        }
         // SAFETY: live and locked; a slot is reserved; the size is far below LuaJIT's limit.
         unsafe {
             let block = sys::lupa_new_function(self.l, size_of::<Block<T>>()).cast();
@@ -405,9 +427,21 @@ impl<'s> Stack<'s> {
             }
         }
         let top = self.top();
-        // SAFETY: live and locked; the slot keeps the value.
-        let payload = unsafe { self.value(top).and_then(|value| verify_function(value)) }
-            .and_then(|header| self.object_of(header));
+        let upvalue = self.value(top).filter(|value| value.is_number());
+        // SAFETY: live and locked; the slot keeps the value. A number is the address of methods in a host function's upvalue,
+        // and those that are plain have payloads anywhere.
+        let payload = unsafe {
+            match upvalue.map(|methods| &*methods.address().cast::<Methods>()) {
+                Some(methods) => ((methods.type_id)() == TypeId::of::<T>()).then(|| HostRef {
+                    object: NonNull::dangling().as_ref(),
+                    _borrow: None,
+                }),
+                None => self
+                    .value(top)
+                    .and_then(|value| verify_function(value))
+                    .and_then(|header| self.object_of(header)),
+            }
+        };
         // The function in its slot keeps its upvalue, which `debug.setupvalue` cannot change.
         self.truncate(top - 1);
         payload
@@ -437,11 +471,14 @@ impl<'s> Stack<'s> {
         for operation in T::OPERATIONS {
             self.push_metamethod(operation.metamethod(), *operation as c_int);
         }
-        self.push_metamethod("__gc", sys::LUPA_GC);
+        self.push_bytes(b"__gc")?;
+        self.push_slot(slots::FINALIZER);
+        // SAFETY: live and locked; the table is below key and value, a plain string key.
+        unsafe { sys::lua_rawset(self.l, -3) };
         // Lua's getmetatable and setmetatable respect this field.
         self.push_bytes(b"__metatable")?;
         self.push_boolean(false);
-        // SAFETY: live and locked; the table is below key and value, a plain string key.
+        // SAFETY: as above.
         unsafe { sys::lua_rawset(self.l, -3) };
         let key = self.anchor(base + 1)?;
         self.truncate(base);
