@@ -316,6 +316,7 @@ impl Runtime {
         function: impl HostFn<Signature> + Send + 'static,
     ) -> Result<Function> {
         self.create(|to| to.function(Typed(function, PhantomData)))
+            .map(Function)
     }
 
     /// As [`Runtime::function`], for a closure that changes what it has captured.
@@ -342,5 +343,6 @@ impl Runtime {
         function: impl HostFnMut<Signature> + Send + 'static,
     ) -> Result<Function> {
         self.create(|to| to.function(TypedMut(RefCell::new(function), PhantomData)))
+            .map(Function)
     }
 }

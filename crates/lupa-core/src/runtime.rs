@@ -6,6 +6,7 @@ use crate::convert::{FromLua, IntoLua, Owned};
 use crate::error::Result;
 use crate::filter::{Access, AttributeFilter};
 use crate::function::Function;
+use crate::handle::Handle;
 use crate::host::{Call, HostFunction, HostObject};
 use crate::libs::Libs;
 use crate::raw::Shared;
@@ -236,6 +237,7 @@ impl Runtime {
             to.stack().push_globals();
             Ok(())
         })
+        .map(Table)
     }
 
     /// Makes an empty table.
@@ -256,7 +258,7 @@ impl Runtime {
         hash: usize,
         fill: impl FnOnce(&mut TableBuilder<'_>) -> Result<()>,
     ) -> Result<Table> {
-        self.create(|to| to.new_table(array, hash, fill))
+        self.create(|to| to.new_table(array, hash, fill)).map(Table)
     }
 
     /// Makes a table of keys and values.
@@ -291,7 +293,7 @@ impl Runtime {
         &self,
         items: impl IntoIterator<Item = V>,
     ) -> Result<Table> {
-        self.create(|to| Sequence(items).into_lua(to))
+        self.create(|to| Sequence(items).into_lua(to)).map(Table)
     }
 
     /// Makes a string that stays in Lua.
@@ -299,7 +301,7 @@ impl Runtime {
     /// # Errors
     /// `Error::Closed`, `Error::Forked`, `Error::Memory`.
     pub fn create_string(&self, bytes: impl AsRef<[u8]>) -> Result<LuaString> {
-        self.create(|to| to.bytes(bytes.as_ref()))
+        self.create(|to| to.bytes(bytes.as_ref())).map(LuaString)
     }
 
     /// Makes a userdata that owns a host object.
@@ -307,7 +309,7 @@ impl Runtime {
     /// # Errors
     /// `Error::Closed`, `Error::Forked`, `Error::Memory`.
     pub fn create_object<T: HostObject>(&self, object: T) -> Result<UserData> {
-        self.create(|to| to.object(object))
+        self.create(|to| to.object(object)).map(UserData)
     }
 
     /// Makes a userdata that owns a value with methods and fields.
@@ -315,7 +317,7 @@ impl Runtime {
     /// # Errors
     /// `Error::Closed`, `Error::Forked`, `Error::Memory`.
     pub fn create_userdata<T: UserType>(&self, value: T) -> Result<UserData> {
-        self.create(|to| value.into_lua(to))
+        self.create(|to| value.into_lua(to)).map(UserData)
     }
 
     /// Makes a Lua function of a closure, which reads its arguments and pushes its results itself.
@@ -337,17 +339,16 @@ impl Runtime {
         F: Fn(&mut Call<'_>) -> Result<()> + Send + 'static,
     {
         self.create(|to| to.function(HostFunction(function)))
+            .map(Function)
     }
 
     /// Puts a value on the stack and makes a handle of it.
-    pub(crate) fn create<T: for<'s> FromLua<'s>>(
-        &self,
-        push: impl FnOnce(Pusher<'_>) -> Result<()>,
-    ) -> Result<T> {
+    #[inline]
+    pub(crate) fn create(&self, push: impl FnOnce(Pusher<'_>) -> Result<()>) -> Result<Handle> {
         self.0.enter(|stack| {
             stack.check_memory()?;
             push(Pusher::new(stack))?;
-            T::from_lua(Slot::new(stack, stack.top()))
+            Handle::new(stack, stack.top())
         })
     }
 

@@ -94,6 +94,7 @@ impl<'scope> Scope<'scope, '_> {
         let loan = self.loans.lend_object(object)?;
         self.runtime()
             .create(|to| crate::usertype::push(to, ObjectCell::lent(loan)))
+            .map(UserData)
     }
 
     /// Lends an object that Lua code can change.
@@ -127,12 +128,14 @@ impl<'scope> Scope<'scope, '_> {
         let loan = self.loans.lend_object_mut(object)?;
         self.runtime()
             .create(|to| crate::usertype::push(to, ObjectCell::lent(loan)))
+            .map(UserData)
     }
 
     fn lend(self, closure: impl Callable + 'scope) -> Result<Function> {
         let loan = self.loans.lend(Box::new(closure))?;
         self.runtime()
             .create(|to| to.function(ScopedFunction(loan)))
+            .map(Function)
     }
 }
 

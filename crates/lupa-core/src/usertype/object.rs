@@ -96,6 +96,7 @@ impl Runtime {
                 Ok(())
             })
         })
+        .map(Table)
     }
 
     /// The name of a member after the filter.
