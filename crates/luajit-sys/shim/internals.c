@@ -105,16 +105,18 @@ void *lupa_new_function(lua_State *L, size_t size)
   return uddata(payload);
 }
 
-void lupa_new_plain_function(lua_State *L, uint64_t first, uint64_t second)
+void *lupa_new_plain_function(lua_State *L, uint64_t first, uint64_t second)
 {
   GCfunc *fn;
   lj_gc_check(L);
-  fn = lj_func_newC(L, 2, function_env(L));
+  fn = lj_func_newC(L, 3, function_env(L));
   fn->c.f = lupa_trampoline(LUPA_FUNCTION);
   fn->c.upvalue[0].u64 = first;
   fn->c.upvalue[1].u64 = second;
+  fn->c.upvalue[2].u64 = 0;
   setfuncV(L, L->top, fn);
   incr_top(L);
+  return &fn->c.upvalue[2].u32.lo;
 }
 
 /* -- Anchors ---------------------------------------------------------------- */

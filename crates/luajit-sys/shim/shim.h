@@ -50,8 +50,9 @@ lua_CFunction lupa_trampoline(int event);
 ** block of the userdata. */
 void *lupa_new_function(lua_State *L, size_t size);
 
-/* Pushes a function of the host with two upvalues, each of them the bits of a number. */
-void lupa_new_plain_function(lua_State *L, uint64_t first, uint64_t second);
+/* Pushes a function of the host with three upvalues: two are given, the bits of numbers, and of the third four bytes may be
+** anything, for it is a number whatever they are.  Returns their place. */
+void *lupa_new_plain_function(lua_State *L, uint64_t first, uint64_t second);
 
 /* Hook that asks the Rust entry whether to raise; message handlers are passed over. */
 void lupa_hook(lua_State *L, lua_Debug *ar);

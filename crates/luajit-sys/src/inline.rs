@@ -440,18 +440,27 @@ pub unsafe fn remove_second(l: *mut lua_State) {
     }
 }
 
-/// The upvalue of the C function that runs; `None` if it has fewer.
+/// The C function that runs.
 ///
 /// # Safety
-/// As the module says; a C function runs, and `index > 0`.
+/// As the module says; a C function runs.
 #[inline]
-pub unsafe fn upvalue(l: *mut lua_State, index: c_int) -> Option<TValue> {
+pub unsafe fn running(l: *mut lua_State) -> TValue {
     // SAFETY: by the caller; the function's slot is two below the base.
+    unsafe { field(l, STATE_BASE).read().sub(2).read() }
+}
+
+/// The upvalues of a C function: where they are for as long as it is alive, and how many.
+///
+/// # Safety
+/// The value is a C function, and alive.
+#[inline]
+pub unsafe fn upvalues(function: TValue) -> (*mut TValue, usize) {
+    // SAFETY: by the caller, laid out as `offsets.rs` says.
     unsafe {
-        let function = field(l, STATE_BASE).read().sub(2).read().object();
+        let function = function.object();
         let count = function.add(FUNCTION_UPVALUES).read();
-        let upvalues = function.add(FUNCTION_UPVALUE).cast::<TValue>();
-        (index <= c_int::from(count)).then(|| upvalues.add(index as usize - 1).read())
+        (function.add(FUNCTION_UPVALUE).cast(), usize::from(count))
     }
 }
 

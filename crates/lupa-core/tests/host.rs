@@ -271,9 +271,9 @@ fn objects_are_found_behind_functions_and_userdata() -> Result<()> {
     Ok(())
 }
 
-/// A type without size has no payload in Lua: what its functions are is in the functions alone.
+/// A small type has no payload of its own in Lua: what its functions are is in the functions alone.
 #[test]
-fn functions_of_types_without_size_are_told_apart() -> Result<()> {
+fn functions_of_small_types_are_told_apart() -> Result<()> {
     struct One;
     struct Two;
     macro_rules! answers {
@@ -316,6 +316,36 @@ fn functions_of_types_without_size_are_told_apart() -> Result<()> {
         .call((&one, &two))?;
     assert!(!changed);
     assert_eq!(one.call::<i32>(())?, 1);
+    Ok(())
+}
+
+#[test]
+fn what_functions_capture_stays_theirs() -> Result<()> {
+    use std::cell::Cell;
+    let lua = Runtime::new()?;
+    // Up to four bytes lie in the function itself. All bits are kept, and what is changed stays changed.
+    let mut functions = Vec::new();
+    for bits in [0, 1, 0x7fff_ffff, 0xfff8_0000, u32::MAX] {
+        let small = Cell::new(bits);
+        let counts = lua.create_function(move |call| {
+            small.set(small.get().wrapping_add(1));
+            call.push(small.get())
+        })?;
+        let large = Cell::new(u64::from(bits) << 32 | 7);
+        let gives = lua.create_function(move |call| call.push((large.get() >> 32) as u32))?;
+        let byte = bits as u8;
+        let flag = lua.create_function(move |call| call.push(byte))?;
+        functions.push((bits, counts, gives, flag));
+    }
+    lua.gc_collect()?;
+    for (bits, counts, gives, flag) in &functions {
+        for more in 1..=3 {
+            assert_eq!(counts.call::<u32>(())?, bits.wrapping_add(more));
+            lua.gc_collect()?;
+        }
+        assert_eq!(gives.call::<u32>(())?, *bits);
+        assert_eq!(flag.call::<u8>(())?, *bits as u8);
+    }
     Ok(())
 }
 

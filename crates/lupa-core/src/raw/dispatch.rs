@@ -5,14 +5,13 @@ use super::shared::Shared;
 use super::stack::Stack;
 use super::stop;
 use super::sys::{self, inline, inline::TValue};
-use super::userdata::{self, Borrow, Header, Methods, is_plain};
+use super::userdata::{self, Borrow, Function, Header, is_plain};
 use crate::error::{Error, Panic};
 use crate::host::{Call, HostObject, Operation};
 use crate::value::Value;
-use std::ffi::c_int;
+use std::ffi::{c_int, c_void};
 use std::mem::needs_drop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr::NonNull;
 use std::sync::{Mutex, Once, PoisonError};
 
 /// Tells the shim where Rust is entered.
@@ -80,19 +79,11 @@ unsafe extern "C" fn dispatch(l: *mut sys::lua_State, event: c_int) -> c_int {
 
 /// Serves a call of a host function, as [`dispatch`] does of an object.
 unsafe extern "C" fn call_function(l: *mut sys::lua_State) -> c_int {
-    // SAFETY: LuaJIT called the trampoline, so `l` is live and this thread has its lock. The function, which is running, keeps its
-    // upvalues, which the debug library cannot change: one is a payload, two are the addresses of `push_function`.
+    // SAFETY: LuaJIT called the trampoline, so `l` is live, this thread has its lock, and the function that runs is one of ours.
     unsafe {
-        match (inline::upvalue(l, 1), inline::upvalue(l, 2)) {
-            (Some(methods), Some(shared)) => {
-                let methods = &*methods.address().cast::<Methods>();
-                (methods.call)(l, shared.address().cast(), std::ptr::null_mut())
-            }
-            (Some(payload), None) => match userdata::verify_function(payload) {
-                Some(header) => ((*header).methods.call)(l, (*header).shared, header),
-                None => sys::LUPA_DEAD,
-            },
-            _ => sys::LUPA_DEAD,
+        match Function::behind(inline::running(l)) {
+            Some(function) => (function.methods.call)(l, function.shared, function.data),
+            None => sys::LUPA_DEAD,
         }
     }
 }
@@ -100,21 +91,20 @@ unsafe extern "C" fn call_function(l: *mut sys::lua_State) -> c_int {
 /// [`Methods::call`](userdata::Methods) of a type of functions.
 ///
 /// # Safety
-/// `l` is live, its runtime is `shared`, and this thread has its lock; the header was verified, is of a `T`, and its userdata is kept
-/// until the end. There is none for a plain `T`, of which there was a value.
+/// `l` is live and this thread has its lock; the rest is what is [behind](Function) the function that runs, which is of a `T`.
 pub(super) unsafe extern "C" fn call<T: HostObject>(
     l: *mut sys::lua_State,
     shared: *const Shared,
-    header: *mut Header,
+    data: *mut c_void,
 ) -> c_int {
-    // SAFETY: by the caller; a host function never outlives its runtime's state. A value without size, alignment and drop
-    // is where one likes.
+    // SAFETY: by the caller; a host function never outlives its runtime's state, and keeps its payload until the end.
     unsafe {
         let stack = Stack::new(&*shared, l);
+        let header: *mut Header = data.cast();
         let function: &T = if const { is_plain::<T>() } {
-            NonNull::dangling().as_ref()
+            &*data.cast()
         } else {
-            &*userdata::payload(header).cast::<T>()
+            &*userdata::payload(header).cast()
         };
         in_host(stack, || {
             serve(stack, 1, stack.top(), |call| {
@@ -130,7 +120,7 @@ pub(super) unsafe extern "C" fn call<T: HostObject>(
 pub(super) unsafe extern "C" fn not_a_function(
     _: *mut sys::lua_State,
     _: *const Shared,
-    _: *mut Header,
+    _: *mut c_void,
 ) -> c_int {
     sys::LUPA_DEAD
 }

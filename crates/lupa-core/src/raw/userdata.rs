@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::host::{Call, HostObject, Operation};
 use std::any::TypeId;
 use std::cell::Cell;
-use std::ffi::c_int;
+use std::ffi::{c_int, c_void};
 use std::hash::{BuildHasher, RandomState};
 use std::mem::{ManuallyDrop, needs_drop};
 use std::ptr::NonNull;
@@ -55,12 +55,50 @@ pub(super) struct Methods {
 
 /// See [`dispatch::call`].
 pub(super) type CallEntry =
-    unsafe extern "C" fn(*mut sys::lua_State, *const Shared, *mut Header) -> c_int;
+    unsafe extern "C" fn(*mut sys::lua_State, *const Shared, *mut c_void) -> c_int;
 
-/// Whether host functions of this type need no payload: a value of such a type is nothing but the fact that there was one.
-/// Their upvalues are the addresses of their methods and of their runtime.
+/// Whether host functions of this type need no userdata: what they capture, if anything, fits into an upvalue, of which four bytes
+/// may be anything. The other upvalues are the addresses of their methods and of their runtime.
 pub(super) const fn is_plain<T>() -> bool {
-    size_of::<T>() == 0 && !needs_drop::<T>()
+    size_of::<T>() <= 4 && align_of::<T>() <= 4 && !needs_drop::<T>()
+}
+
+/// How many upvalues plain functions have; others have one.
+const PLAIN_UPVALUES: usize = 3;
+
+/// What is behind a host function.
+pub(super) struct Function {
+    pub(super) methods: &'static Methods,
+    pub(super) shared: *const Shared,
+    /// The payload of a plain function, the header of another one.
+    pub(super) data: *mut c_void,
+}
+
+impl Function {
+    /// What is behind a function of the host; `None` if it is dead.
+    ///
+    /// # Safety
+    /// The value is a function made by [`Stack::push_function`], and alive, and this thread has the lock of its state.
+    #[inline]
+    pub(super) unsafe fn behind(function: TValue) -> Option<Function> {
+        // SAFETY: by the caller: its upvalues are those it was made with, since the debug library cannot change them.
+        unsafe {
+            let (upvalues, count) = inline::upvalues(function);
+            if count == PLAIN_UPVALUES {
+                return Some(Function {
+                    methods: &*(*upvalues).address().cast(),
+                    shared: (*upvalues.add(1)).address().cast(),
+                    data: upvalues.add(2).cast(),
+                });
+            }
+            let header = verify_function(*upvalues)?;
+            Some(Function {
+                methods: (*header).methods,
+                shared: (*header).shared,
+                data: header.cast(),
+            })
+        }
+    }
 }
 
 #[repr(C)]
@@ -221,7 +259,7 @@ impl Drop for Borrow {
 /// A host object of the stack, borrowed.
 pub struct HostRef<'s, T> {
     object: &'s T,
-    /// None is needed for a payload of no size.
+    /// The payload of a plain function lives as long as that.
     _borrow: Option<Borrow>,
 }
 
@@ -260,12 +298,7 @@ impl<'s> Stack<'s> {
     /// The host object of type `T` in a slot.
     #[inline]
     pub(crate) fn host_object<T: HostObject>(self, index: c_int) -> Option<HostRef<'s, T>> {
-        self.object_of(self.header(index)?)
-    }
-
-    /// The payload of type `T` behind a header that was verified, of a userdata that a slot keeps.
-    #[inline]
-    fn object_of<T: HostObject>(self, header: *mut Header) -> Option<HostRef<'s, T>> {
+        let header = self.header(index)?;
         // SAFETY: verified; the type is compared before the payload is looked at. The slot
         // keeps the userdata for `'s`, and the borrow keeps the payload.
         unsafe {
@@ -391,9 +424,12 @@ impl<'s> Stack<'s> {
             let methods = std::ptr::from_ref(MethodsOf::<T>::OF_FUNCTIONS).cast();
             let shared = std::ptr::from_ref(self.shared).cast();
             let (methods, shared) = (TValue::of_address(methods), TValue::of_address(shared));
-            std::mem::forget(object);
-            // SAFETY: live and locked; a slot is reserved.
-            unsafe { sys::lupa_new_plain_function(self.l, methods.bits(), shared.bits()) };
+            // SAFETY: live and locked; a slot is reserved. The place has four bytes and is aligned so.
+            unsafe {
+                sys::lupa_new_plain_function(self.l, methods.bits(), shared.bits())
+                    .cast::<T>()
+                    .write(object);
+            }
             return;
         }
         // SAFETY: live and locked; a slot is reserved; the size is far below LuaJIT's limit.
@@ -414,37 +450,30 @@ impl<'s> Stack<'s> {
 
     /// The payload of type `T` of a host function in a slot.
     pub(crate) fn function_payload<T: HostObject>(self, index: c_int) -> Option<HostRef<'s, T>> {
-        // SAFETY: live and locked; two slots are reserved. A C function's upvalue has an empty
-        // name, and is pushed if there is one.
+        // SAFETY: live and locked; the function in its slot keeps its upvalues. The type is compared before the payload is looked at.
         unsafe {
-            let function = sys::lua_tocfunction(self.l, index)?;
+            let code = sys::lua_tocfunction(self.l, index)?;
             let ours = sys::lupa_trampoline(sys::LUPA_FUNCTION);
-            if !std::ptr::fn_addr_eq(function, ours) || sys::lua_checkstack(self.l, 2) == 0 {
+            if !std::ptr::fn_addr_eq(code, ours) {
                 return None;
             }
-            if sys::lua_getupvalue(self.l, index, 1).is_null() {
+            let function = Function::behind(self.value(index)?)?;
+            if (function.methods.type_id)() != TypeId::of::<T>() {
                 return None;
             }
-        }
-        let top = self.top();
-        let upvalue = self.value(top).filter(|value| value.is_number());
-        // SAFETY: live and locked; the slot keeps the value. A number is the address of methods in a host function's upvalue,
-        // and those that are plain have payloads anywhere.
-        let payload = unsafe {
-            match upvalue.map(|methods| &*methods.address().cast::<Methods>()) {
-                Some(methods) => ((methods.type_id)() == TypeId::of::<T>()).then(|| HostRef {
-                    object: NonNull::dangling().as_ref(),
+            Some(if const { is_plain::<T>() } {
+                HostRef {
+                    object: &*function.data.cast(),
                     _borrow: None,
-                }),
-                None => self
-                    .value(top)
-                    .and_then(|value| verify_function(value))
-                    .and_then(|header| self.object_of(header)),
-            }
-        };
-        // The function in its slot keeps its upvalue, which `debug.setupvalue` cannot change.
-        self.truncate(top - 1);
-        payload
+                }
+            } else {
+                let header = function.data.cast();
+                HostRef {
+                    object: &*payload(header).cast(),
+                    _borrow: Some(Borrow::new(header)),
+                }
+            })
+        }
     }
 
     /// The slot of `T`'s metatable, made at first need.
