@@ -105,18 +105,19 @@ void *lupa_new_function(lua_State *L, size_t size)
   return uddata(payload);
 }
 
-void *lupa_new_plain_function(lua_State *L, uint64_t first, uint64_t second)
+void *lupa_new_plain_function(lua_State *L, uint64_t first, uint64_t second, int has_payload)
 {
   GCfunc *fn;
   lj_gc_check(L);
-  fn = lj_func_newC(L, 3, function_env(L));
+  fn = lj_func_newC(L, has_payload ? 3 : 2, function_env(L));
   fn->c.f = lupa_trampoline(LUPA_FUNCTION);
   fn->c.upvalue[0].u64 = first;
   fn->c.upvalue[1].u64 = second;
-  fn->c.upvalue[2].u64 = 0;
+  if (has_payload)
+    fn->c.upvalue[2].u64 = 0;
   setfuncV(L, L->top, fn);
   incr_top(L);
-  return &fn->c.upvalue[2].u32.lo;
+  return has_payload ? &fn->c.upvalue[2].u32.lo : NULL;
 }
 
 /* -- Anchors ---------------------------------------------------------------- */

@@ -50,9 +50,9 @@ lua_CFunction lupa_trampoline(int event);
 ** block of the userdata. */
 void *lupa_new_function(lua_State *L, size_t size);
 
-/* Pushes a function of the host with three upvalues: two are given, the bits of numbers, and of the third four bytes may be
-** anything, for it is a number whatever they are.  Returns their place. */
-void *lupa_new_plain_function(lua_State *L, uint64_t first, uint64_t second);
+/* Pushes a function of the host with two upvalues, the bits of numbers, and one more for a payload, if there is any: four bytes of
+** it may be anything, for it is a number whatever they are.  Returns their place, or NULL. */
+void *lupa_new_plain_function(lua_State *L, uint64_t first, uint64_t second, int has_payload);
 
 /* Hook that asks the Rust entry whether to raise; message handlers are passed over. */
 void lupa_hook(lua_State *L, lua_Debug *ar);

@@ -196,9 +196,14 @@ unsafe extern "C" {
     /// Pushes a function of the host, whose one upvalue is a new userdata; gives the block of that. A slot of the stack must be
     /// reserved. May run finalizers, as other pushes do.
     pub fn lupa_new_function(L: *mut lua_State, size: usize) -> *mut c_void;
-    /// Pushes a function of the host with three upvalues: two are given, the bits of numbers, and of the third four bytes may be
-    /// anything. Gives their place; else as [`lupa_new_function`].
-    pub fn lupa_new_plain_function(L: *mut lua_State, first: u64, second: u64) -> *mut c_void;
+    /// Pushes a function of the host with two upvalues, the bits of numbers, and one more for a payload, if there is any: four bytes
+    /// of it may be anything. Gives their place, or null; else as [`lupa_new_function`].
+    pub fn lupa_new_plain_function(
+        L: *mut lua_State,
+        first: u64,
+        second: u64,
+        has_payload: c_int,
+    ) -> *mut c_void;
 }
 
 // These raise when memory is short.

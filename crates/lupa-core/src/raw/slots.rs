@@ -31,7 +31,7 @@ pub(crate) const FINALIZER: SlotKey = 8;
 
 const FIRST_FREE: SlotKey = 9;
 /// Room for slots at the start.
-pub(super) const ROOM: SlotKey = 32;
+pub(super) const ROOM: SlotKey = 24;
 /// An array of a table holds at most 2^27 values in LuaJIT (`LJ_MAX_ASIZE`), and its size is
 /// doubled: stay below.
 const LAST: SlotKey = (1 << 26) - 1;

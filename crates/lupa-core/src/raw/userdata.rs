@@ -63,9 +63,6 @@ pub(super) const fn is_plain<T>() -> bool {
     size_of::<T>() <= 4 && align_of::<T>() <= 4 && !needs_drop::<T>()
 }
 
-/// How many upvalues plain functions have; others have one.
-const PLAIN_UPVALUES: usize = 3;
-
 /// What is behind a host function.
 pub(super) struct Function {
     pub(super) methods: &'static Methods,
@@ -84,7 +81,8 @@ impl Function {
         // SAFETY: by the caller: its upvalues are those it was made with, since the debug library cannot change them.
         unsafe {
             let (upvalues, count) = inline::upvalues(function);
-            if count == PLAIN_UPVALUES {
+            if count > 1 {
+                // Without a third one the payload has no size, so that it is where one likes.
                 return Some(Function {
                     methods: &*(*upvalues).address().cast(),
                     shared: (*upvalues.add(1)).address().cast(),
@@ -424,11 +422,16 @@ impl<'s> Stack<'s> {
             let methods = std::ptr::from_ref(MethodsOf::<T>::OF_FUNCTIONS).cast();
             let shared = std::ptr::from_ref(self.shared).cast();
             let (methods, shared) = (TValue::of_address(methods), TValue::of_address(shared));
+            let has_payload = const { size_of::<T>() > 0 };
             // SAFETY: live and locked; a slot is reserved. The place has four bytes and is aligned so.
             unsafe {
-                sys::lupa_new_plain_function(self.l, methods.bits(), shared.bits())
-                    .cast::<T>()
-                    .write(object);
+                let (first, second) = (methods.bits(), shared.bits());
+                let place = sys::lupa_new_plain_function(self.l, first, second, has_payload.into());
+                if has_payload {
+                    place.cast::<T>().write(object);
+                } else {
+                    std::mem::forget(object);
+                }
             }
             return;
         }
