@@ -1,7 +1,7 @@
 //! What a typed host function can take: see [`Argument`].
 
 use crate::convert::{FromLua, IntoLua, Owned};
-use crate::error::{ArgumentError, Error, Result};
+use crate::error::{Error, Result};
 use crate::host::Call;
 use crate::multi::Variadic;
 use crate::runtime::Runtime;
@@ -152,15 +152,6 @@ pub mod via {
     pub struct Context;
 }
 
-/// The error of an argument with this index, from 0.
-#[cold]
-pub(crate) fn bad(index: usize, cause: Error) -> Error {
-    Error::BadArgument(std::sync::Arc::new(ArgumentError {
-        position: index + 1,
-        cause,
-    }))
-}
-
 impl<T: Owned> Argument<via::Owning> for T {
     type Place<'s> = ();
     type Of<'a> = T;
@@ -181,7 +172,7 @@ impl<T: Borrowed> Argument<via::Borrowing> for T {
         index: usize,
         place: &'a mut T::Place<'s>,
     ) -> Result<T::Of<'a>> {
-        T::borrow(call.arg(index), place).map_err(|cause| bad(index, cause))
+        T::borrow(call.arg(index), place).map_err(|cause| call.bad(index, cause))
     }
 }
 
@@ -272,7 +263,7 @@ impl<A: Argument<ViaA>, B: Argument<ViaB>, ViaA, ViaB> Argument<(ViaA, ViaB)> fo
             Ok(value) => Ok(Either::Left(value)),
             Err(first) => match B::read(call, index, right) {
                 Ok(value) => Ok(Either::Right(value)),
-                Err(second) => Err(neither(index, first, second)),
+                Err(second) => Err(neither(call, index, first, second)),
             },
         }
     }
@@ -280,21 +271,20 @@ impl<A: Argument<ViaA>, B: Argument<ViaB>, ViaA, ViaB> Argument<(ViaA, ViaB)> fo
 
 /// The error of an argument that is neither of two types.
 #[cold]
-fn neither(index: usize, first: Error, second: Error) -> Error {
+fn neither(call: &Call<'_>, index: usize, first: Error, second: Error) -> Error {
     let cause = |error: &Error| match error {
         Error::BadArgument(error) => Some(error.cause.clone()),
         _ => None,
     };
     match (cause(&first), cause(&second)) {
-        (
-            Some(Error::Conversion { from, to, message }),
-            Some(Error::Conversion { to: other, .. }),
-        ) if message.is_empty() => bad(
-            index,
-            Error::conversion(from, to, format!("nor to {other}")),
-        ),
+        (Some(Error::Conversion(one)), Some(Error::Conversion(other)))
+            if one.message.is_empty() =>
+        {
+            let message = format!("nor to {}", other.to);
+            call.bad(index, Error::conversion(one.from, one.to, message))
+        }
         // It was of one of the types, but there was something else.
-        (Some(Error::Conversion { .. }), _) => second,
+        (Some(Error::Conversion(_)), _) => second,
         _ => first,
     }
 }

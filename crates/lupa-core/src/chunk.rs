@@ -201,9 +201,7 @@ impl<'a> Chunk<'a> {
         let mode = match (stack.shared().refuses_bytecode(), self.mode) {
             (true, ChunkMode::Binary) => {
                 let message = b"attempt to load chunk with wrong mode".to_vec();
-                return Err(Error::Syntax {
-                    message: message.into(),
-                });
+                return Err(Error::syntax(message));
             }
             (true, _) => ChunkMode::Text,
             (false, mode) => mode,
@@ -321,5 +319,5 @@ impl<'a> Chunk<'a> {
 
 /// Whether an error says that the code ends too early: a prompt then reads another line; see [`Chunk::expression_first`].
 pub fn is_incomplete(error: &Error) -> bool {
-    matches!(error.bottom(), Error::Syntax { message } if message.ends_with(b"'<eof>'"))
+    matches!(error.bottom(), Error::Syntax(error) if error.message.ends_with(b"'<eof>'"))
 }

@@ -170,7 +170,7 @@ where
     fn invoke(&self, _: Operation, call: &mut Call<'_>) -> Result<()> {
         match self.0.try_borrow_mut() {
             Ok(mut function) => function.invoke(call),
-            Err(_) => Err(Error::InUse("the function")),
+            Err(_) => Err(Error::InUse("the function".into())),
         }
     }
 }
@@ -263,7 +263,7 @@ impl<I: Iterator<Item: IntoLuaMulti> + Send + 'static> HostObject for Items<I> {
     fn invoke(&self, _: Operation, call: &mut Call<'_>) -> Result<()> {
         let next = match self.0.try_borrow_mut() {
             Ok(mut items) => items.next(),
-            Err(_) => return Err(Error::InUse("the iterator")),
+            Err(_) => return Err(Error::InUse("the iterator".into())),
         };
         match next {
             Some(item) => call.give(item),

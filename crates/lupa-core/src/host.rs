@@ -1,15 +1,15 @@
 //! Objects and functions of the host program, as Lua sees them.
 
-use crate::argument::bad;
 use crate::call::Arguments;
 use crate::convert::{FromLua, IntoLua, IntoLuaMulti};
-use crate::error::{Error, Result};
+use crate::error::{ArgumentError, Error, Result};
 use crate::raw::{Stack, sys};
 use crate::runtime::Runtime;
 use crate::slot::{Pusher, Slot};
 use std::ffi::c_int;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
+use std::sync::Arc;
 
 /// An operation of Lua code on a host object: the metamethods of Lua 5.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -219,10 +219,21 @@ impl<'s> Call<'s> {
     /// The argument with this index, from 0, converted.
     ///
     /// # Errors
-    /// [`Error::BadArgument`] with the position, from 1, if it does not convert.
+    /// [`Error::BadArgument`] if it does not convert, with the position as the caller counts: from 1, and without the object in `object:method(…)`.
     #[inline]
     pub fn get<T: FromLua<'s>>(&self, index: usize) -> Result<T> {
-        T::from_lua(self.arg(index)).map_err(|cause| bad(index, cause))
+        T::from_lua(self.arg(index)).map_err(|cause| self.bad(index, cause))
+    }
+
+    /// The error of the argument with this index.
+    #[cold]
+    pub(crate) fn bad(&self, index: usize, cause: Error) -> Error {
+        let method = self.stack.called_method();
+        Error::BadArgument(Arc::new(ArgumentError {
+            position: if method.is_some() { index } else { index + 1 },
+            method: method.map(|name| String::from_utf8_lossy(&name).into_owned()),
+            cause,
+        }))
     }
 
     /// Where the caller is, as Lua's messages begin: chunk name, line and `: `. Empty for

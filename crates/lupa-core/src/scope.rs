@@ -173,7 +173,7 @@ impl<F: HostFnMut<Signature>, Signature> Callable for TypedMut<F, Signature> {
     fn call(&self, call: &mut Call<'_>) -> Result<()> {
         match self.0.try_borrow_mut() {
             Ok(mut function) => function.invoke(call),
-            Err(_) => Err(Error::InUse("the function")),
+            Err(_) => Err(Error::InUse("the function".into())),
         }
     }
 }

@@ -81,11 +81,8 @@ fn too_many_far_apart_are_an_error() -> Result<()> {
     let error = outcome.unwrap_err();
     assert!(
         matches!(
-            error,
-            Error::Conversion {
-                to: "light userdata",
-                ..
-            }
+            &error,
+            Error::Conversion(error) if error.to == "light userdata"
         ),
         "{error}"
     );

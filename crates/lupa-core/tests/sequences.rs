@@ -149,7 +149,7 @@ fn tables_of_entries_and_items() -> Result<()> {
     assert_eq!(table.len()?, 2);
     assert!(matches!(
         lua.create_table_from([(f64::NAN, 1)]),
-        Err(Error::InvalidKey("NaN"))
+        Err(Error::InvalidKey(key)) if key == "NaN"
     ));
     // A panic in the middle leaves the runtime as it was.
     let handles = lua.handles()?;

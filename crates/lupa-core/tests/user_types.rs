@@ -156,6 +156,12 @@ const LINES: &[&str] = &[
     "fails('bad argument #2: cannot convert table to number: nor to Vector', function() return v + {} end)",
     "fails('invalid float literal', v.try, v, 'x') assert(v:try('1') == 2)",
     "fails('bad argument #1: cannot convert userdata to Vector', v.dot, io.stdout, v)",
+    // ... as the caller counts: the object in `object:method(…)` is none.
+    "fails('bad argument #1: cannot convert number to Vector', function() v:dot(1) end)",
+    "fails('bad argument #1: Vector is in use', function() v:add_to(v) end)",
+    "local t = { dot = v.dot } fails(\"calling 'dot' on bad self: cannot convert table to Vector\", function() t:dot(v) end)",
+    "local t = { dot = v.dot } fails('bad argument #1: cannot convert table to Vector', function() t.dot(t, v) end)",
+    "local t = { dot = v.dot } fails('bad argument #1: cannot convert table to Vector', function() return t.dot(t, v) end)",
     // The same object twice, changed: an error, not two borrows.
     "fails('bad argument #2: Vector is in use', v.add_to, v, v)",
     "v:each(function(n) fails('Vector is in use', function() v.x = n end) assert(v.x == 1) end)",

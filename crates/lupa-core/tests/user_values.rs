@@ -115,7 +115,7 @@ fn an_object_ends_when_it_is_told_to() -> Result<()> {
     assert_eq!(room.type_name()?, Some("Room"));
     // Not while it is used, by Rust or by Lua code.
     let borrowed = room.borrow::<Room>()?;
-    assert!(matches!(room.destroy(), Err(Error::InUse("Room"))));
+    assert!(matches!(room.destroy(), Err(Error::InUse(what)) if what == "Room"));
     drop(borrowed);
     lua.globals()?
         .set("destroy", lua.function(|room: UserData| room.destroy())?)?;
@@ -123,7 +123,10 @@ fn an_object_ends_when_it_is_told_to() -> Result<()> {
         .load("room:run(function() destroy(room) end)")
         .exec()
         .unwrap_err();
-    assert!(matches!(error.root(), Error::InUse("Room")), "{error:?}");
+    assert!(
+        matches!(error.root(), Error::InUse(what) if what == "Room"),
+        "{error:?}"
+    );
     assert_eq!(Arc::strong_count(&life), 2);
 
     lua.load("destroy(room)").exec()?;
@@ -183,7 +186,7 @@ fn values_of_user_types_are_read_as_copies() -> Result<()> {
         .exec()
         .unwrap_err();
     assert_eq!(error.text(), "bad argument #1: Tag is in use");
-    assert!(matches!(error.root(), Error::InUse("Tag")));
+    assert!(matches!(error.root(), Error::InUse(what) if what == "Tag"));
     assert_eq!(lua.load("return look(a)").eval::<String>()?, "b");
     let error = lua.load("look(io.stdout)").exec().unwrap_err();
     assert_eq!(

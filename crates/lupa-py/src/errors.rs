@@ -114,8 +114,8 @@ pub(crate) fn to_exception(cx: &Context<'_, '_>, error: Error, style: Style) -> 
         Error::Runtime(e) => classes(py)
             .and_then(|classes| runtime_error(cx, classes, &e, style))
             .unwrap_or_else(|error| error),
-        Error::Syntax { message } => {
-            let message = cx.settings.message(py, &message);
+        Error::Syntax(e) => {
+            let message = cx.settings.message(py, &e.message);
             let prefix = if style == Style::Chunk {
                 "error loading code: "
             } else {

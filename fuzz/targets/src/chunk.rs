@@ -77,7 +77,7 @@ fn judge(lua: &Runtime, function: Result<Function>) {
                 "bytecode was taken for text"
             );
         }
-        Err(Error::Syntax { message }) => assert!(!message.is_empty()),
+        Err(Error::Syntax(error)) => assert!(!error.message.is_empty()),
         Err(Error::Memory) => {}
         Err(error) => panic!("compiling gave {error:?}"),
     }

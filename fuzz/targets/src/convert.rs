@@ -202,7 +202,7 @@ impl Walked<'_> {
                         .load("local table, key, value = ... table[key] = value");
                     chunk
                         .call::<()>((table, key, value))
-                        .map_err(|_| Error::InvalidKey("refused"))
+                        .map_err(|_| Error::InvalidKey("refused".into()))
                 };
                 self.set(key, &Tree::Integer((*n).into()), set)
             }

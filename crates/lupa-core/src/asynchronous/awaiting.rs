@@ -1,6 +1,5 @@
 //! An await: a future that Lua code waits for.
 
-use crate::argument::bad;
 use crate::convert::IntoLuaMulti;
 use crate::error::Result;
 use crate::host::{Call, HostObject, Operation};
@@ -111,5 +110,5 @@ pub(super) fn argument(call: &Call<'_>) -> Result<Await> {
     let object = slot.object::<Await>();
     object
         .map(|object| object.clone())
-        .ok_or_else(|| bad(0, slot.mismatch(Await::NAME)))
+        .ok_or_else(|| call.bad(0, slot.mismatch(Await::NAME)))
 }

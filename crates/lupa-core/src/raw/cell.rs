@@ -48,7 +48,7 @@ impl<T: UserType> ObjectCell<T> {
     #[inline]
     pub(crate) fn shared(&self) -> Result<Shared<'_, T>> {
         if self.uses.get() < 0 {
-            return Err(Error::InUse(T::NAME));
+            return Err(Error::InUse(T::NAME.into()));
         }
         // SAFETY: nobody changes the place: there is no exclusive borrow, and `take` demands that there is no borrow.
         let value = match unsafe { &*self.place.get() } {
@@ -70,7 +70,7 @@ impl<T: UserType> ObjectCell<T> {
     #[inline]
     pub(crate) fn exclusive(&self) -> Result<Exclusive<'_, T>> {
         if self.uses.get() != 0 {
-            return Err(Error::InUse(T::NAME));
+            return Err(Error::InUse(T::NAME.into()));
         }
         // SAFETY: there is no other borrow.
         let value = match unsafe { &mut *self.place.get() } {
@@ -93,7 +93,7 @@ impl<T: UserType> ObjectCell<T> {
     /// `Error::InUse` while it is used; an error for what was taken before, or was only lent.
     pub(crate) fn take(&self) -> Result<T> {
         if self.uses.get() != 0 {
-            return Err(Error::InUse(T::NAME));
+            return Err(Error::InUse(T::NAME.into()));
         }
         // SAFETY: there is no borrow.
         let place = unsafe { &mut *self.place.get() };
@@ -208,7 +208,9 @@ impl<T: UserType> LentObject<T> {
 
     #[inline]
     fn target(&self) -> Result<NonNull<T>> {
-        self.target.get().ok_or(Error::ScopeEnded(T::NAME))
+        self.target
+            .get()
+            .ok_or_else(|| Error::ScopeEnded(T::NAME.into()))
     }
 }
 

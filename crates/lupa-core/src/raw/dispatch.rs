@@ -206,7 +206,7 @@ pub(crate) fn push_error(stack: Stack<'_>, error: Error) {
             (None, None) => stack.push_bytes(&e.message),
         },
         error if is_host_error(&error) => push_host_error(stack, error),
-        Error::Syntax { ref message } => push_text(stack, message.to_vec(), error),
+        Error::Syntax(ref e) => push_text(stack, e.message.to_vec(), error),
         other => push_text(stack, other.text().into_owned().into_bytes(), other),
     };
     if let Err(error) = pushed {

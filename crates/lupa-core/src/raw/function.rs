@@ -67,6 +67,20 @@ impl Stack<'_> {
         }
     }
 
+    /// The name by which the running C function was called, if that was by `object:name(…)`.
+    pub(crate) fn called_method(self) -> Option<Vec<u8>> {
+        // SAFETY: live and locked. What is asked for is filled in without allocating, and read before anything can free it.
+        unsafe {
+            let mut info = MaybeUninit::<sys::lua_Debug>::zeroed().assume_init();
+            if sys::lua_getstack(self.l, 0, &mut info) == 0 {
+                return None;
+            }
+            sys::lua_getinfo(self.l, c"n".as_ptr(), &mut info);
+            let is_method = !info.namewhat.is_null() && CStr::from_ptr(info.namewhat) == c"method";
+            is_method.then(|| copied(info.name))
+        }
+    }
+
     /// Pushes the environment of the function or userdata in a slot: a table.
     pub(crate) fn push_environment(self, index: c_int) {
         // SAFETY: live and locked; a positive index; a slot is reserved. It neither allocates nor raises.

@@ -145,9 +145,7 @@ impl Stack<'_> {
                 self.keep_result(call);
                 Ok(())
             }
-            sys::LUA_ERRSYNTAX => Err(Error::Syntax {
-                message: message().into(),
-            }),
+            sys::LUA_ERRSYNTAX => Err(Error::syntax(message())),
             sys::LUA_ERRMEM => Err(Error::Memory),
             _ => Err(Error::Runtime(Arc::new(RuntimeError::new(message())))),
         }

@@ -55,7 +55,7 @@ impl Stack<'_> {
     /// Starts the profiler for this runtime. Takes four slots, and leaves none.
     pub(crate) fn start_profiler(self, settings: &Settings) -> Result<()> {
         if !platform::AVAILABLE {
-            return Err(Error::Unavailable("the profiler"));
+            return Err(Error::Unavailable("the profiler".into()));
         }
         static ENTRY: Once = Once::new();
         // SAFETY: `sample` neither raises nor unwinds.

@@ -50,7 +50,7 @@ impl LentFunction {
     pub(crate) fn call(&self, call: &mut Call<'_>) -> Result<()> {
         let closure = self.closure.borrow();
         let Some(closure) = &*closure else {
-            return Err(Error::ScopeEnded("the function"));
+            return Err(Error::ScopeEnded("the function".into()));
         };
         let _running = Running::new(&self.running);
         closure.call(call)
@@ -167,7 +167,7 @@ impl<'scope> Loans<'scope, '_> {
         if self.ended.get() {
             // By the drop of a closure that has kept the scope.
             loan.take_back();
-            return Err(Error::ScopeEnded(name));
+            return Err(Error::ScopeEnded(name.into()));
         }
         self.made.borrow_mut().push(loan);
         Ok(())

@@ -451,9 +451,9 @@ impl TableSlot<'_> {
     pub(crate) fn raw_set(self) -> Result<()> {
         let key = self.stack.top() - 1;
         match self.stack.value(key) {
-            None | Some(TValue::NIL) => Err(Error::InvalidKey("nil")),
+            None | Some(TValue::NIL) => Err(Error::InvalidKey("nil".into())),
             Some(value) if value.is_number() && value.number().is_nan() => {
-                Err(Error::InvalidKey("NaN"))
+                Err(Error::InvalidKey("NaN".into()))
             }
             _ => {
                 // SAFETY: a table, and the key is neither nil nor NaN, the two that raise.

@@ -308,7 +308,7 @@ pub(super) fn available() -> Result<()> {
         Ok(())
     } else {
         Err(Error::Unavailable(
-            "time limits and interrupts need signals",
+            "time limits and interrupts need signals".into(),
         ))
     }
 }

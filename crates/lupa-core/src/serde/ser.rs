@@ -71,7 +71,7 @@ impl<'a> Serializer<'a> {
                 let text = format!("{integer} is beyond 2^53, too large for a table's key");
                 Err(Failure::message(text))
             }
-            Err(Error::Conversion { message, .. }) => Err(Failure::message(message)),
+            Err(Error::Conversion(error)) => Err(Failure::message(&*error.message)),
             outcome => Ok(outcome?),
         }
     }

@@ -161,7 +161,7 @@ impl UserData {
     pub fn destroy(&self) -> Result<()> {
         self.0.with(|stack, index| match stack.destroy_host(index) {
             Some((_, true)) => Ok(()),
-            Some((name, false)) => Err(Error::InUse(name)),
+            Some((name, false)) => Err(Error::InUse(name.into())),
             None => Err(Slot::new(stack, index).mismatch("live host object")),
         })
     }

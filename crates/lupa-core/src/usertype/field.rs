@@ -3,8 +3,8 @@
 use super::UserType;
 use super::members::{Action, ActionMut, Member, Members};
 use crate::closure::IntoResults;
-use crate::context::ErrorContext;
 use crate::convert::{FromLua, IntoLua, Owned};
+use crate::error::ErrorContext;
 use crate::error::{Error, Result};
 
 /// What the getter of a field can give: a value ([`IntoLua`]), or a [`Result`] of one.

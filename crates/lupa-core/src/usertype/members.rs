@@ -1,7 +1,6 @@
 //! The members of a user type.
 
 use super::{UserObject, UserType};
-use crate::argument::bad;
 use crate::closure::HostFn;
 use crate::error::Result;
 use crate::host::{Call, HostObject, Operation};
@@ -134,7 +133,7 @@ impl<T: UserType> Members<T> {
         F: Fn(&T, &mut Call<'_>) -> Result<()> + Send + Sync + 'static,
     {
         self.add_function(name, move |call| {
-            let this = UserRef::of_slot(call.arg(0)).map_err(|cause| bad(0, cause))?;
+            let this = UserRef::of_slot(call.arg(0)).map_err(|cause| call.bad(0, cause))?;
             method(&this, call)
         })
     }
@@ -145,7 +144,7 @@ impl<T: UserType> Members<T> {
         F: Fn(&mut T, &mut Call<'_>) -> Result<()> + Send + Sync + 'static,
     {
         self.add_function(name, move |call| {
-            let mut this = UserRefMut::of_slot(call.arg(0)).map_err(|cause| bad(0, cause))?;
+            let mut this = UserRefMut::of_slot(call.arg(0)).map_err(|cause| call.bad(0, cause))?;
             method(&mut this, call)
         })
     }
@@ -445,7 +444,7 @@ impl<T: UserType> Members<T> {
     ) -> &mut Self {
         let mut function = MemberFunction::new(move |call| {
             let started = {
-                let this = UserRef::of_slot(call.arg(0)).map_err(|cause| bad(0, cause))?;
+                let this = UserRef::of_slot(call.arg(0)).map_err(|cause| call.bad(0, cause))?;
                 method.begin(&this, call)?
             };
             started.push(call)

@@ -1,11 +1,27 @@
 //! What can go wrong.
+//!
+//! The enum and what can be asked of every error is here; what the variants hold is beside it. All of that is behind a pointer:
+//! most results have nothing else to carry, and what is larger than two registers goes through memory in the good case, too.
+
+mod argument;
+mod context;
+mod external;
+mod location;
+mod raised;
+mod text;
+mod value;
+
+pub use argument::{ArgumentError, ConversionError};
+pub use context::{ContextError, ErrorContext};
+pub use external::ExternalResult;
+pub use location::Location;
+pub use raised::{ExternalError, RuntimeError, SyntaxError};
+pub use text::{Message, Subject};
 
 use crate::raw::coroutine::CoroutineStatus;
-use crate::value::Value;
 use std::any::Any;
 use std::borrow::Cow;
 use std::error::Error as StdError;
-use std::fmt;
 use std::sync::Arc;
 
 /// The result type of this crate.
@@ -50,7 +66,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// let error = lua.load("half('x')").exec().unwrap_err();
 /// assert!(matches!(error, Error::Runtime(_)));
 /// assert_eq!(error.text(), "bad argument #1: cannot convert string to number");
-/// assert!(matches!(error.root(), Error::Conversion { from: "string", .. }));
+/// assert!(matches!(error.root(), Error::Conversion(error) if error.from == "string"));
 /// # Ok::<(), Error>(())
 /// ```
 #[derive(Debug, Clone, thiserror::Error)]
@@ -62,11 +78,8 @@ pub enum Error {
 
     /// A chunk could not be compiled, or is bytecode (or text) where the mode
     /// forbids it.
-    #[error("{message}")]
-    Syntax {
-        /// Lua's message: chunk name, line and what was wrong.
-        message: Message,
-    },
+    #[error(transparent)]
+    Syntax(Arc<SyntaxError>),
 
     /// The memory limit was reached while Lua code ran, or a value is too large for it.
     #[error("not enough memory")]
@@ -75,18 +88,11 @@ pub enum Error {
     /// An error of the host program, raised by one of its functions or objects.
     /// [`Error::downcast_ref`] gives it back.
     #[error(transparent)]
-    External(ExternalError),
+    External(Arc<ExternalError>),
 
     /// A value has the wrong type or is out of range.
-    #[error("cannot convert {from} to {to}{}", detail(.message))]
-    Conversion {
-        /// Type of the value at hand.
-        from: &'static str,
-        /// Type that was asked for.
-        to: &'static str,
-        /// Why it does not fit; empty when the types say it all.
-        message: String,
-    },
+    #[error(transparent)]
+    Conversion(Arc<ConversionError>),
 
     /// An argument of a host function has the wrong type.
     #[error(transparent)]
@@ -103,7 +109,7 @@ pub enum Error {
 
     /// A value is no valid table key: nil, or a number that is not a number.
     #[error("table index is {0}")]
-    InvalidKey(&'static str),
+    InvalidKey(Subject),
 
     /// More arguments, results or nested calls than Lua's stack can hold.
     #[error("Lua stack overflow: no room for {0} more values")]
@@ -120,11 +126,11 @@ pub enum Error {
     /// A function or object of the host is used while it is being changed, or changed while it is used: by
     /// Lua code that it calls, or by an argument that is the object itself.
     #[error("{0} is in use")]
-    InUse(&'static str),
+    InUse(Subject),
 
     /// A function or object was lent by a [`Scope`](crate::Scope) that has ended.
     #[error("the scope of {0} has ended")]
-    ScopeEnded(&'static str),
+    ScopeEnded(Subject),
 
     /// The runtime was closed.
     #[error("the Lua runtime is closed")]
@@ -157,7 +163,7 @@ pub enum Error {
 
     /// What was asked for does not exist on this platform.
     #[error("not available on this platform: {0}")]
-    Unavailable(&'static str),
+    Unavailable(Subject),
 
     /// The error value lies on the Lua stack: made by [`Call::raise`](crate::Call::raise)
     /// and consumed by the function's caller, so it is never seen elsewhere.
@@ -166,66 +172,15 @@ pub enum Error {
     Raised,
 }
 
-/// A text of Lua's, in whatever encoding that has.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Message(Vec<u8>);
-
-impl From<Vec<u8>> for Message {
-    fn from(bytes: Vec<u8>) -> Self {
-        Message(bytes)
-    }
-}
-
-impl std::ops::Deref for Message {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl Message {
-    /// The text, with U+FFFD in the place of what is no UTF-8.
-    pub fn to_str_lossy(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(&self.0)
-    }
-}
-
-impl fmt::Display for Message {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.to_str_lossy())
-    }
-}
-
-impl fmt::Debug for Message {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.to_str_lossy())
-    }
-}
-
-/// Whether a traceback has a level that is not C: else the host has called its own function, and it tells nothing.
-fn names_lua_code(traceback: &[u8]) -> bool {
-    let mut levels = traceback.split(|byte| *byte == b'\n').skip(1);
-    levels.any(|level| !level.starts_with(b"\t[C]"))
-}
-
-fn detail(message: &str) -> String {
-    if message.is_empty() {
-        String::new()
-    } else {
-        format!(": {message}")
-    }
-}
-
 impl Error {
     /// Wraps an error of the host program. One of this crate that was put into a box is taken out of it again.
     pub fn external(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         match error.into().downcast::<Error>() {
             Ok(error) => *error,
-            Err(error) => Error::External(ExternalError {
+            Err(error) => Error::External(Arc::new(ExternalError {
                 error: Arc::from(error),
                 traceback: Message::default(),
-            }),
+            })),
         }
     }
 
@@ -235,19 +190,28 @@ impl Error {
     }
 
     /// A failed conversion, for implementations of [`FromLua`](crate::FromLua).
+    #[cold]
     pub fn conversion(from: &'static str, to: &'static str, message: impl Into<String>) -> Self {
-        Error::Conversion {
+        Error::Conversion(Arc::new(ConversionError {
             from,
             to,
             message: message.into(),
-        }
+        }))
+    }
+
+    /// A chunk that does not compile, in Lua's words.
+    #[cold]
+    pub(crate) fn syntax(message: Vec<u8>) -> Self {
+        Error::Syntax(Arc::new(SyntaxError {
+            message: message.into(),
+        }))
     }
 
     /// What went wrong, without the traceback that `Display` has below it.
     pub fn text(&self) -> Cow<'_, str> {
         match self {
             Error::Runtime(error) => error.message.to_str_lossy(),
-            Error::Syntax { message } => message.to_str_lossy(),
+            Error::Syntax(error) => error.message.to_str_lossy(),
             Error::External(error) => error.error.to_string().into(),
             Error::BadArgument(error) => error.text().into(),
             Error::Context(error) => error.text().into(),
@@ -301,6 +265,7 @@ impl Error {
         match self {
             Error::BadArgument(error) => Error::BadArgument(Arc::new(ArgumentError {
                 position: error.position,
+                method: error.method.clone(),
                 cause: error.cause.clone().map_bottom(change),
             })),
             Error::Context(error) => Error::Context(Arc::new(ContextError {
@@ -309,50 +274,6 @@ impl Error {
                 cause: error.cause.clone().map_bottom(change),
             })),
             other => change(other),
-        }
-    }
-
-    /// The error without the value of the error of Lua code below all that was said about it, and that value; `None` if
-    /// there is none.
-    pub(crate) fn without_value(&self) -> Option<(Error, Value)> {
-        let Error::Runtime(error) = self.bottom() else {
-            return None;
-        };
-        let value = error.value.as_ref()?.clone();
-        Some((self.clone().with_value(None), value))
-    }
-
-    /// The error with another value of the error of Lua code below all that was said about it.
-    pub(crate) fn with_value(self, value: Option<Value>) -> Error {
-        self.map_bottom(|error| match error {
-            Error::Runtime(error) => Error::Runtime(Arc::new(RuntimeError {
-                message: error.message.clone(),
-                value,
-                traceback: error.traceback.clone(),
-                cause: error.cause.clone(),
-            })),
-            other => other,
-        })
-    }
-
-    /// An error of the host with the traceback of the Lua code that it has passed through, if there was any and it has none
-    /// yet.
-    #[cold]
-    pub(crate) fn traced(self, traceback: impl FnOnce() -> Vec<u8>) -> Error {
-        match self.bottom() {
-            Error::External(error) if error.traceback.is_empty() => {
-                self.map_bottom(|error| match error {
-                    Error::External(mut error) => {
-                        let traceback = traceback();
-                        if names_lua_code(&traceback) {
-                            error.traceback = traceback.into();
-                        }
-                        Error::External(error)
-                    }
-                    other => other,
-                })
-            }
-            _ => self,
         }
     }
 
@@ -368,7 +289,7 @@ impl Error {
     /// anywhere, for instance by Lua code.
     pub fn downcast_mut<T: StdError + 'static>(&mut self) -> Option<&mut T> {
         match self {
-            Error::External(error) => Arc::get_mut(&mut error.error)?.downcast_mut(),
+            Error::External(error) => Arc::get_mut(&mut Arc::get_mut(error)?.error)?.downcast_mut(),
             Error::BadArgument(error) => Arc::get_mut(error)?.cause.downcast_mut(),
             Error::Context(error) => Arc::get_mut(error)?.cause.downcast_mut(),
             _ => None,
@@ -376,168 +297,19 @@ impl Error {
     }
 }
 
-/// An argument of a host function that has the wrong type.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct ArgumentError {
-    /// Position, from 1.
-    pub position: usize,
-    /// What is wrong with it.
-    pub cause: Error,
-}
-
-impl ArgumentError {
-    fn text(&self) -> String {
-        format!("bad argument #{}: {}", self.position, self.cause.text())
-    }
-}
-
-/// An error with what was said about it.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct ContextError {
-    /// What was said.
-    pub context: String,
-    /// The error as it was before.
-    pub cause: Error,
-    /// The context says where in a value the error is, as [`Error::at`] does.
-    pub(crate) is_place: bool,
-}
-
-impl ContextError {
-    fn text(&self) -> String {
-        format!("{}: {}", self.context, self.cause.text())
-    }
-}
-
-impl fmt::Display for ArgumentError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "bad argument #{}: {}", self.position, self.cause)
-    }
-}
-
-impl fmt::Display for ContextError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.context, self.cause)
-    }
-}
-
-// What lies behind the cause: its own text is part of these.
-impl StdError for ArgumentError {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.cause.source()
-    }
-}
-
-impl StdError for ContextError {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.cause.source()
-    }
-}
-
-/// An error of the host program.
-///
-/// ```
-/// use lupa_core::{Error, Runtime};
-///
-/// let lua = Runtime::new()?;
-/// lua.globals()?.set("read", lua.function(|path: &str| Ok(std::fs::read_to_string(path)?))?)?;
-/// let Err(Error::External(error)) = lua.load("read('no/such.file')").name("@start.lua").exec() else { panic!() };
-/// assert!(error.error.is::<std::io::Error>());
-/// assert!(error.traceback.to_str_lossy().contains("start.lua:1:"));
-/// # Ok::<(), Error>(())
-/// ```
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct ExternalError {
-    /// The error itself.
-    pub error: Arc<dyn StdError + Send + Sync>,
-    /// The traceback of the Lua code that the error has passed through, as that of a [`RuntimeError`]. Empty for an error
-    /// that has not.
-    pub traceback: Message,
-}
-
-impl fmt::Display for ExternalError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_below(f, &self.error, &self.traceback)
-    }
-}
-
-impl StdError for ExternalError {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.error.source()
-    }
-}
-
-/// An error raised by Lua code.
-///
-/// ```
-/// use lupa_core::{Error, Runtime, Value};
-///
-/// let lua = Runtime::new()?;
-/// let Err(Error::Runtime(error)) = lua.load("error({ code = 404 })").exec() else { panic!() };
-/// let Some(Value::Table(value)) = &error.value else { panic!() };
-/// assert_eq!(value.get::<u32>("code")?, 404);
-/// assert!(error.message.starts_with(b"table: "));
-/// # Ok::<(), lupa_core::Error>(())
-/// ```
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct RuntimeError {
-    /// The message in Lua's bytes: the error value itself when it is a string,
-    /// else what `tostring` makes of it.
-    pub message: Message,
-    /// The error value when it is not a string.
-    pub value: Option<Value>,
-    /// The traceback: `stack traceback:` and a line a level, innermost first.
-    /// Empty where none could be made.
-    pub traceback: Message,
-    /// The error of a host function that was raised as this text: a bad argument, an object in use, the end of a scope, a chunk
-    /// that did not compile. It is found by the text, so `None` after Lua code has changed that, or caught the
-    /// error and met another such error before it raised this one again.
-    ///
-    /// ```
-    /// use lupa_core::{Error, Runtime};
-    ///
-    /// let lua = Runtime::new()?;
-    /// lua.globals()?.set("half", lua.function(|n: f64| n / 2.0)?)?;
-    /// let Err(Error::Runtime(error)) = lua.load("half('x')").exec() else { panic!() };
-    /// let Some(Error::BadArgument(bad)) = &error.cause else { panic!() };
-    /// assert_eq!(bad.position, 1);
-    /// # Ok::<(), Error>(())
-    /// ```
-    pub cause: Option<Error>,
-}
-
-impl RuntimeError {
-    /// An error with a text and nothing else.
-    pub(crate) fn new(message: impl Into<Vec<u8>>) -> Self {
-        RuntimeError {
-            message: message.into().into(),
-            value: None,
-            traceback: Message::default(),
-            cause: None,
-        }
-    }
-}
-
-impl fmt::Display for RuntimeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_below(f, &self.message, &self.traceback)
-    }
-}
-
-fn write_below(
-    f: &mut fmt::Formatter<'_>,
-    text: &dyn fmt::Display,
-    traceback: &Message,
-) -> fmt::Result {
-    write!(f, "{text}")?;
-    if !traceback.is_empty() {
-        write!(f, "\n{traceback}")?;
-    }
-    Ok(())
-}
-
 /// A panic on its way through Lua frames.
 pub(crate) type Panic = Box<dyn Any + Send>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_fit_into_registers() {
+        const TWO_REGISTERS: usize = 2 * size_of::<usize>();
+        assert!(size_of::<Error>() <= TWO_REGISTERS);
+        assert!(size_of::<Result<()>>() <= TWO_REGISTERS);
+        assert!(size_of::<Result<bool>>() <= TWO_REGISTERS);
+        assert!(size_of::<Result<i32>>() <= TWO_REGISTERS);
+    }
+}

@@ -1,6 +1,6 @@
 //! Lines of Lua code that an error tells of.
 
-use crate::error::Error;
+use super::Error;
 use std::fmt;
 
 /// A line of Lua code, as messages name it: `rules.lua:7`.
@@ -59,7 +59,7 @@ impl Error {
     /// ```
     pub fn locations(&self) -> Vec<Location> {
         let syntax = match self.root() {
-            Error::Syntax { message } => Location::before(": ", &message.to_str_lossy()),
+            Error::Syntax(error) => Location::before(": ", &error.message.to_str_lossy()),
             _ => None,
         };
         let traceback = self.traceback().unwrap_or_default();

@@ -1,9 +1,41 @@
 //! What is said about an error on its way.
 
-use crate::error::{ContextError, Error, Result};
+use super::{Error, Result};
 use crate::slot::Slot;
-use std::fmt::Display;
+use std::error::Error as StdError;
+use std::fmt::{self, Display};
 use std::sync::Arc;
+
+/// An error with what was said about it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ContextError {
+    /// What was said.
+    pub context: String,
+    /// The error as it was before.
+    pub cause: Error,
+    /// The context says where in a value the error is, as [`Error::at`] does.
+    pub(crate) is_place: bool,
+}
+
+impl ContextError {
+    pub(super) fn text(&self) -> String {
+        format!("{}: {}", self.context, self.cause.text())
+    }
+}
+
+impl Display for ContextError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.context, self.cause)
+    }
+}
+
+// What lies behind the cause: its own text is part of this one.
+impl StdError for ContextError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.cause.source()
+    }
+}
 
 impl Error {
     /// The same error with something said about it, which comes before its text: what was being done, to what.

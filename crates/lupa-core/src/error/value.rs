@@ -1,7 +1,7 @@
 //! Errors as Lua values.
 
+use super::{Error, Result, RuntimeError};
 use crate::convert::{FromLua, IntoLua};
-use crate::error::{Error, Result, RuntimeError};
 use crate::raw::dispatch;
 use crate::runtime::Runtime;
 use crate::slot::{Pusher, Slot};

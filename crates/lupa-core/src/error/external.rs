@@ -1,6 +1,6 @@
 //! Errors of the host program on their way into [`Error`].
 
-use crate::error::{Error, Result};
+use super::{Error, Result};
 use std::error::Error as StdError;
 
 /// Makes an [`Error`] of any other error in a `Result`, so that `?` takes it.
