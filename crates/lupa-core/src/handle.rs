@@ -224,10 +224,17 @@ fn index_with(
     if stack.top() != index + 1 {
         return Err(misuse());
     }
+    index_by_top(stack, index, around)
+}
+
+/// Pushes `value[key]` for the value at `index` and the key on top of the stack, in the place of that or above it; metamethods run
+/// inside `around`.
+#[inline]
+pub(crate) fn index_by_top(stack: Stack<'_>, index: c_int, around: impl Around) -> Result<()> {
     match stack.table(index) {
         Some(table) if !table.has_metatable() => table.raw_get(),
         _ => {
-            if let Some(call) = stack.begin_index(index, index + 1) {
+            if let Some(call) = stack.begin_index(index, stack.top()) {
                 around.around(|| stack.call(call, 1))?;
             }
         }

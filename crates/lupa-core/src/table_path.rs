@@ -1,8 +1,9 @@
 //! Values of tables in tables.
 
-use crate::call::Arguments;
+use crate::call::{Arguments, Directly};
 use crate::convert::{IntoLuaMulti, Owned};
 use crate::error::{Error, Result};
+use crate::handle::index_by_top;
 use crate::raw::Stack;
 use crate::slot::Slot;
 use crate::table::Table;
@@ -36,26 +37,13 @@ impl Table {
                 if Slot::new(stack, found).is_nil() {
                     break;
                 }
-                step(stack, found, key).map_err(|error| at(stack, error, table, key - 1))?;
+                stack.push_copy(key);
+                index_by_top(stack, found, Directly)
+                    .map_err(|error| at(stack, error, table, key - 1))?;
                 found = stack.top();
             }
             V::from_lua(Slot::new(stack, found)).map_err(|error| at(stack, error, table, last))
         })
-    }
-}
-
-/// Pushes `value[key]`; what lies between is left.
-fn step(stack: Stack<'_>, value: c_int, key: c_int) -> Result<()> {
-    match stack.table(value) {
-        Some(table) if !table.has_metatable() => {
-            stack.push_copy(key);
-            table.raw_get();
-            Ok(())
-        }
-        _ => match stack.begin_index(value, key) {
-            Some(call) => stack.call(call, 1),
-            None => Ok(()),
-        },
     }
 }
 

@@ -873,3 +873,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_place_of_what_serde_buffers_is_that_of_the_whole() -> Result<()> {
+    let lua = Runtime::new()?;
+    let read = |code: &str| {
+        let error = lua.load(code).eval::<Serde<Vec<Internal>>>().unwrap_err();
+        error.text().into_owned()
+    };
+    assert_eq!(
+        read("return { { type = 'B' }, { type = 'A', x = 'y' } }"),
+        r#"[2]: expected i32, got string "y""#
+    );
+    assert_eq!(read("return { { x = 1 } }"), "[1]: missing field `type`");
+    Ok(())
+}

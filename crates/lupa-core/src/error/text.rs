@@ -52,8 +52,11 @@ impl fmt::Debug for Message {
 /// assert_eq!(error.to_string(), "table index is NaN");
 /// # Ok::<(), Error>(())
 /// ```
-// A `&str` is two words, with which an error would be three.
 #[derive(Clone, PartialEq, Eq)]
+#[expect(
+    clippy::redundant_allocation,
+    reason = "a `&str` is two words, with which an error would be three"
+)]
 pub struct Subject(Arc<&'static str>);
 
 impl From<&'static str> for Subject {

@@ -85,7 +85,8 @@
 //!
 //! # Errors
 //!
-//! [`Error::Data`](crate::Error::Data) names the place and what is wrong there: `servers[2].port: expected u16, got string "x"`. Functions, userdata
+//! [`Error::Data`](crate::Error::Data) names the place and what is wrong there: `servers[2].port: expected u16, got string "x"`. In internally tagged and untagged
+//! enums and flattened fields it is the place of the whole, since serde copies what these hold and does not keep where it was. Functions, userdata
 //! and coroutines are no data, and a table inside itself is none; [`SerdeOptions`] can have them read as nil. Data that is too deep, or that
 //! small tables with many references to each other blow up, meets a limit. Neither can take the process down.
 //!
