@@ -1,7 +1,7 @@
 //! `__index` and `__newindex`, as far as they are followed without a call, and where a call does the rest: each
 //! access gives what the same access in Lua code gives.
 
-use lupa_core::{Error, Reference, Result, Runtime, Table, Value};
+use lupa_core::{Error, FromLua, Reference, Result, Runtime, Table, Value};
 
 /// What `code` returns: the object, and what Lua code reads under a key of it.
 const READS: &[(&str, &str)] = &[
@@ -99,7 +99,7 @@ fn reads_give_what_lua_code_reads() -> Result<()> {
         let by_host = as_text(object.get_with(
             |to| to.bytes(b"x"),
             lupa_core::Directly,
-            |slot| lupa_core::FromLua::from_lua(slot),
+            Value::from_lua,
         ));
         assert_eq!(by_host, by_lua, "{name}");
         if let Ok(table) = lua.convert_to::<Table>(&object) {
