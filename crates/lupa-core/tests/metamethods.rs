@@ -99,7 +99,11 @@ fn reads_give_what_lua_code_reads() -> Result<()> {
         let by_host = as_text(object.get_with(
             |to| to.bytes(b"x"),
             lupa_core::Directly,
-            Value::from_lua,
+            #[expect(
+                clippy::redundant_closure,
+                reason = "the function alone has one lifetime"
+            )]
+            |slot| Value::from_lua(slot),
         ));
         assert_eq!(by_host, by_lua, "{name}");
         if let Ok(table) = lua.convert_to::<Table>(&object) {
