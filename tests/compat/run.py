@@ -218,6 +218,9 @@ def main():
     parser.add_argument("--rewrite", action="store_true", help="write the listed outcomes anew")
     arguments = parser.parse_args()
 
+    # Cases interrupt themselves; in the background of a shell they would inherit that SIGINT is ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
     # A worker has a folder of its own.  The link is what makes it a virtual environment.
     pypi_python = os.path.abspath(arguments.pypi)
     list_path = HERE / "differences.toml"

@@ -1,6 +1,7 @@
 """Print the fault table; with --case, be the process of one case."""
 
 import argparse
+import signal
 import sys
 
 from faults import registry, runner
@@ -31,6 +32,9 @@ def main():
     if options.list:
         print("\n".join(case.name for case in cases))
         return 0
+
+    # Cases interrupt themselves; in the background of a shell they would inherit that SIGINT is ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
     reference = {}
     if options.reference:
