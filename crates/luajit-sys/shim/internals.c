@@ -71,13 +71,12 @@ void lupa_restore_hooks(lua_State *L, int hooks)
 
 /* -- New states --------------------------------------------------------------- */
 
-void lupa_reserve_strings(lua_State *L, uint32_t count)
+/* Else it would grow when much has been allocated behind it, and leave a hole of 2 kB. */
+void lupa_expect_strings(lua_State *L)
 {
-  MSize mask = G(L)->str.mask;
-  while (mask < count && mask < 0xffff)
-    mask = 2 * mask + 1;
-  if (mask > G(L)->str.mask)
-    lj_str_resize(L, mask);
+  enum { MASK = 511 };
+  if (G(L)->str.mask < MASK)
+    lj_str_resize(L, MASK);
 }
 
 /* -- Host functions ----------------------------------------------------------- */
