@@ -107,6 +107,10 @@ void lupa_skip_finalizers(lua_State *L)
 int lupa_queue_finalizers(lua_State *L)
 {
   global_State *g = G(L);
+  /* A sweep that has come as far as the userdata would follow those that are moved, round and round the queue, if a
+  ** finalizer collects.  To begin it anew does no harm: what was swept has the colour of what lives. */
+  if (g->gc.state == GCSsweep)
+    setmref(g->gc.sweep, &g->gc.root);
   lj_gc_separateudata(g, 1);
   return gcref(g->gc.mmudata) != NULL;
 }

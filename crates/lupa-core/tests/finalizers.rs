@@ -4,6 +4,7 @@
 use lupa_core::{Call, Error, HostObject, Libs, Operation, Result, Runtime};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 /// Counts drops.
@@ -60,6 +61,36 @@ fn runtime(finalizer: &str, dropped: &Arc<AtomicUsize>) -> Result<Runtime> {
     ))
     .exec()?;
     Ok(lua)
+}
+
+/// Wherever the collector stands when a runtime is closed, a finalizer may collect. If it is in the middle of a sweep over the userdata
+/// that are queued then, it must not follow them in a circle.
+#[test]
+fn they_may_collect_wherever_the_collector_stands() {
+    let (done, wait) = mpsc::channel();
+    std::thread::spawn(move || {
+        for steps in 0..150 {
+            let lua = Runtime::new().unwrap();
+            lua.load(
+                "objects, count = {}, 0
+                 for i = 1, 1000 do
+                     objects[i] = newproxy(true)
+                     getmetatable(objects[i]).__gc = function()
+                         count = count + 1
+                         if count == 500 then collectgarbage() end
+                     end
+                 end
+                 collectgarbage()
+                 for _ = 1, ... do collectgarbage('step', 0) end",
+            )
+            .call::<()>(steps)
+            .unwrap();
+            lua.close().unwrap();
+        }
+        done.send(()).unwrap();
+    });
+    // It cannot be stopped, so it is left behind.
+    wait.recv_timeout(Duration::from_secs(120)).unwrap();
 }
 
 #[test]
