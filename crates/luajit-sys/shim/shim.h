@@ -144,7 +144,8 @@ typedef struct lupa_Chunk {
 ** and finalizers would find it there, and the function to pass it to again later. */
 lupa_Chunk *lupa_set_chunk(lupa_Chunk *chunk);
 
-/* Makes LuaJIT's table of strings as large as all libraries need it.  May raise when memory is short. */
+/* Makes LuaJIT's table of strings twice as large as it begins, since the libraries nearly fill that.  May raise when memory is
+** short. */
 void lupa_expect_strings(lua_State *L);
 
 /* Lua values that the host holds, its anchors, are in the array part of a table, which only the first slot of
