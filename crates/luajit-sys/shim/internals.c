@@ -71,12 +71,13 @@ void lupa_restore_hooks(lua_State *L, int hooks)
 
 /* -- New states --------------------------------------------------------------- */
 
-/* Else it would grow when much has been allocated behind it, and leave a hole of 2 kB. */
-void lupa_expect_strings(lua_State *L)
+void lupa_reserve_strings(lua_State *L, uint32_t count)
 {
-  enum { MASK = 511 };
-  if (G(L)->str.mask < MASK)
-    lj_str_resize(L, MASK);
+  MSize mask = G(L)->str.mask;
+  while (mask < count && mask < 0xffff)
+    mask = 2 * mask + 1;
+  if (mask > G(L)->str.mask)
+    lj_str_resize(L, mask);
 }
 
 /* -- Host functions ----------------------------------------------------------- */

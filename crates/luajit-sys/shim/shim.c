@@ -238,7 +238,7 @@ static void forget_jit(lua_State *L)
 int lupa_p_openlibs(lua_State *L)
 {
   int libs = (int)lua_tointeger(L, 1);
-  lupa_expect_strings(L);
+  lupa_reserve_strings(L, (uint32_t)lua_tointeger(L, 2));
   open_library(L, luaopen_base, "");
   if (libs & LUPA_LIB_PACKAGE) open_library(L, luaopen_package, LUA_LOADLIBNAME);
   if (libs & LUPA_LIB_TABLE) open_library(L, luaopen_table, LUA_TABLIBNAME);

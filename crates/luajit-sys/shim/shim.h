@@ -112,7 +112,7 @@ int lupa_p_len(lua_State *L);       /* (a)       -> #a, a number, 0 for what has
 int lupa_p_tostring(lua_State *L);  /* (a)       -> tostring(a) without the global; whatever __tostring returns */
 int lupa_p_gc(lua_State *L);        /* (what, data) -> lua_gc(what, data) */
 int lupa_p_prepare_compiler(lua_State *L); /* () ->, allocates what the compiler needs before it can cope without memory */
-int lupa_p_openlibs(lua_State *L);  /* (bit mask of LUPA_LIB_*) -> coroutine.yield */
+int lupa_p_openlibs(lua_State *L);  /* (bit mask of LUPA_LIB_*, strings to make room for) -> coroutine.yield */
 int lupa_p_load(lua_State *L);      /* () -> what lua_loadx makes of lupa_set_chunk()'s chunk: a function, or a message */
 int lupa_p_string(lua_State *L);    /* () -> the first piece of lupa_set_chunk()'s chunk, a string */
 int lupa_p_table(lua_State *L);     /* (array, hash) -> a table with room for so many entries */
@@ -144,9 +144,8 @@ typedef struct lupa_Chunk {
 ** and finalizers would find it there, and the function to pass it to again later. */
 lupa_Chunk *lupa_set_chunk(lupa_Chunk *chunk);
 
-/* Makes LuaJIT's table of strings twice as large as it begins, since the libraries nearly fill that.  May raise when memory is
-** short. */
-void lupa_expect_strings(lua_State *L);
+/* Makes LuaJIT's table of strings large enough for so many, up to 2^16.  May raise when memory is short. */
+void lupa_reserve_strings(lua_State *L, uint32_t count);
 
 /* Lua values that the host holds, its anchors, are in the array part of a table, which only the first slot of
 ** the main state's stack refers to: no Lua code can reach it there.  lua_close() takes the slot for itself.

@@ -235,7 +235,7 @@ unsafe extern "C-unwind" {
     pub fn lupa_p_prepare_compiler(L: *mut lua_State) -> c_int;
     /// `(what, data) -> lua_gc(what, data)`
     pub fn lupa_p_gc(L: *mut lua_State) -> c_int;
-    /// `(mask) -> coroutine.yield`, opens the standard libraries
+    /// `(mask, strings) -> coroutine.yield`, opens the standard libraries and makes room for so many strings
     pub fn lupa_p_openlibs(L: *mut lua_State) -> c_int;
     /// `() -> function`, of the chunk that [`lupa_set_chunk`] set, once
     pub fn lupa_p_load(L: *mut lua_State) -> c_int;

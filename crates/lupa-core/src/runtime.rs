@@ -57,6 +57,7 @@ pub struct Builder {
     libs: Option<Libs>,
     sandbox: bool,
     memory_limit: Option<usize>,
+    strings: usize,
     filter: Option<Arc<UserFilter>>,
     /// What is done to the new runtime, before a sandbox is closed.
     setups: Vec<Setup>,
@@ -73,6 +74,7 @@ impl std::fmt::Debug for Builder {
             .field("libs", &self.libs)
             .field("sandbox", &self.sandbox)
             .field("memory_limit", &self.memory_limit)
+            .field("string_capacity", &self.strings)
             .field("filter", &self.filter.is_some())
             .finish_non_exhaustive()
     }
@@ -100,6 +102,14 @@ impl Builder {
     /// more is ended with `Error::Memory`.
     pub fn memory_limit(mut self, bytes: usize) -> Self {
         self.memory_limit = Some(bytes);
+        self
+    }
+
+    /// How many different strings the runtime will hold at least; those of the libraries are some 250. LuaJIT's table of strings has
+    /// room for 255, or so many, up to 65,535, and doubles when it is full. A host that is sure to add strings saves the
+    /// memory that the growth would leave unused, and has the collector look through a larger table.
+    pub fn string_capacity(mut self, strings: usize) -> Self {
+        self.strings = strings;
         self
     }
 
@@ -136,7 +146,7 @@ impl Builder {
             Libs::ALL
         };
         let libs = self.libs.unwrap_or(standard);
-        let runtime = Runtime(Shared::new(libs.mask(), self.memory_limit)?);
+        let runtime = Runtime(Shared::new(libs.mask(), self.strings, self.memory_limit)?);
         runtime.0.kept().has_ffi.set(libs.contains(Libs::FFI));
         if let Some(filter) = self.filter {
             let _ = runtime.0.filter().set(filter);
@@ -172,6 +182,7 @@ impl Runtime {
             libs: None,
             sandbox: false,
             memory_limit: None,
+            strings: 0,
             filter: None,
             setups: Vec::new(),
         }

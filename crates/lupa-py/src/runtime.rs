@@ -152,7 +152,8 @@ impl LuaRuntime {
         let sandbox = sandbox.0;
 
         let failed = |error: Error| lua_error(py, &error.to_string());
-        let mut builder = Runtime::builder().sandbox(sandbox);
+        // With the names of the `python` module there are more than fit into the table that LuaJIT begins with.
+        let mut builder = Runtime::builder().sandbox(sandbox).string_capacity(300);
         if let Some(libs) = libs {
             builder = builder.libs(libs);
         }

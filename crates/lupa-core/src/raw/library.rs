@@ -55,10 +55,11 @@ pub(super) unsafe fn prepare_anchors(l: *mut sys::lua_State) -> inline::Table {
 }
 
 impl Stack<'_> {
-    /// Opens the standard libraries of a mask of `LUPA_LIB_*`.
-    pub(crate) fn open_libraries(self, libs: c_int) -> Result<()> {
+    /// Opens the standard libraries of a mask of `LUPA_LIB_*`, with room for so many strings.
+    pub(crate) fn open_libraries(self, libs: c_int, strings: usize) -> Result<()> {
         let call = self.begin_protected(sys::lupa_p_openlibs);
         self.push_number(f64::from(libs));
+        self.push_number(strings.min(1 << 16) as f64);
         self.call(call, 1)?;
         self.store(call.first(), slots::THROWER);
         Ok(())

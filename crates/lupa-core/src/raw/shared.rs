@@ -96,8 +96,8 @@ unsafe impl Send for Shared {}
 unsafe impl Sync for Shared {}
 
 impl Shared {
-    /// Makes a state with the libraries of `libs`, a mask of `LUPA_LIB_*`.
-    pub(crate) fn new(libs: c_int, limit: Option<usize>) -> Result<Arc<Self>> {
+    /// Makes a state with the libraries of `libs`, a mask of `LUPA_LIB_*`, and room for so many strings.
+    pub(crate) fn new(libs: c_int, strings: usize, limit: Option<usize>) -> Result<Arc<Self>> {
         super::dispatch::install_entries();
         let l = super::memory::new_state();
         if l.is_null() {
@@ -134,7 +134,7 @@ impl Shared {
         }
         shared.enter(|stack| {
             super::dispatch::prepare(stack)?;
-            stack.open_libraries(libs)?;
+            stack.open_libraries(libs, strings)?;
             #[cfg(feature = "fault-injection")]
             if super::faults::are_on() {
                 stack.prepare_compiler()?;
