@@ -29,7 +29,7 @@ void lupa_set_entries(lupa_Dispatch d, lupa_FunctionEntry f, lupa_HookEntry h,
 }
 
 /* No Rust frame is live here: dispatch() has returned. */
-static int raise(lua_State *L, int code)
+static int raise_error(lua_State *L, int code)
 {
   if (code == LUPA_DEAD)
     return luaL_error(L, "not a live host object");
@@ -42,7 +42,7 @@ static int raise(lua_State *L, int code)
   static int name(lua_State *L) \
   { \
     int n = dispatch(L, event); \
-    return n >= 0 ? n : raise(L, n); \
+    return n >= 0 ? n : raise_error(L, n); \
   }
 
 TRAMPOLINE(t_index, LUPA_INDEX)
@@ -67,7 +67,7 @@ TRAMPOLINE(t_gc, LUPA_GC)
 static int t_function(lua_State *L)
 {
   int n = function_entry(L);
-  return n >= 0 ? n : raise(L, n);
+  return n >= 0 ? n : raise_error(L, n);
 }
 
 lua_CFunction lupa_trampoline(int event)
