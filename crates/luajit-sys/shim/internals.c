@@ -18,6 +18,8 @@
 #include "lj_iropt.h"
 #include "lj_jit.h"
 #include "lj_dispatch.h"
+#include "lj_lex.h"
+#include "lj_parse.h"
 #include "lj_bcdump.h"
 #if LJ_HASFFI
 #include "lj_ctype.h"
@@ -78,6 +80,55 @@ void lupa_reserve_strings(lua_State *L, uint32_t count)
     mask = 2 * mask + 1;
   if (mask > G(L)->str.mask)
     lj_str_resize(L, mask);
+}
+
+/* -- Chunks ------------------------------------------------------------------- */
+
+static const char *read_chunk(lua_State *L, void *ud, size_t *size)
+{
+  lupa_Chunk *chunk = ud;
+  (void)L;
+  while (chunk->next < 2) {
+    int i = chunk->next++;
+    if (chunk->length[i] > 0) {
+      *size = chunk->length[i];
+      return chunk->piece[i];
+    }
+  }
+  *size = 0;
+  return NULL;
+}
+
+/* May raise. */
+static TValue *compile(lua_State *L, lua_CFunction dummy, void *ud)
+{
+  LexState *lexer = ud;
+  GCproto *proto;
+  int is_bytecode = lj_lex_setup(L, lexer);
+  (void)dummy;
+  if (lexer->mode != NULL && strchr(lexer->mode, is_bytecode ? 'b' : 't') == NULL) {
+    setstrV(L, L->top++, lj_err_str(L, LJ_ERR_XMODE));
+    lj_err_throw(L, LUA_ERRSYNTAX);
+  }
+  proto = is_bytecode ? lj_bcread(lexer) : lj_parse(lexer);
+  setfuncV(L, L->top, lj_func_newL_empty(L, proto, tabref(L->env)));
+  L->top++;
+  lj_gc_check(L);
+  return NULL;
+}
+
+int lupa_load(lua_State *L, lupa_Chunk *chunk)
+{
+  LexState lexer;
+  int status;
+  lexer.rfunc = read_chunk;
+  lexer.rdata = chunk;
+  lexer.chunkarg = chunk->name;
+  lexer.mode = chunk->mode;
+  lj_buf_init(L, &lexer.sb);
+  status = lj_vm_cpcall(L, NULL, &lexer, compile);
+  lj_lex_cleanup(L, &lexer);
+  return status;
 }
 
 /* -- Host functions ----------------------------------------------------------- */

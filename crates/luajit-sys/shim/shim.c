@@ -277,21 +277,6 @@ int lupa_p_openlibs(lua_State *L)
   return 1;
 }
 
-static const char *read_chunk(lua_State *L, void *ud, size_t *size)
-{
-  lupa_Chunk *chunk = ud;
-  (void)L;
-  while (chunk->next < 2) {
-    int i = chunk->next++;
-    if (chunk->length[i] > 0) {
-      *size = chunk->length[i];
-      return chunk->piece[i];
-    }
-  }
-  *size = 0;
-  return NULL;
-}
-
 static THREAD_LOCAL lupa_Chunk *chunk_to_load;
 
 lupa_Chunk *lupa_set_chunk(lupa_Chunk *chunk)
@@ -299,16 +284,6 @@ lupa_Chunk *lupa_set_chunk(lupa_Chunk *chunk)
   lupa_Chunk *old = chunk_to_load;
   chunk_to_load = chunk;
   return old;
-}
-
-int lupa_p_load(lua_State *L)
-{
-  lupa_Chunk *chunk = chunk_to_load;
-  chunk_to_load = NULL;
-  if (chunk == NULL)
-    return luaL_error(L, "no chunk to load");
-  chunk->status = lua_loadx(L, read_chunk, chunk, chunk->name, chunk->mode);
-  return 1;
 }
 
 int lupa_p_string(lua_State *L)

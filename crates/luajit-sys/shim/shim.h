@@ -113,7 +113,6 @@ int lupa_p_tostring(lua_State *L);  /* (a)       -> tostring(a) without the glob
 int lupa_p_gc(lua_State *L);        /* (what, data) -> lua_gc(what, data) */
 int lupa_p_prepare_compiler(lua_State *L); /* () ->, allocates what the compiler needs before it can cope without memory */
 int lupa_p_openlibs(lua_State *L);  /* (bit mask of LUPA_LIB_*, strings to make room for) -> coroutine.yield */
-int lupa_p_load(lua_State *L);      /* () -> what lua_loadx makes of lupa_set_chunk()'s chunk: a function, or a message */
 int lupa_p_string(lua_State *L);    /* () -> the first piece of lupa_set_chunk()'s chunk, a string */
 int lupa_p_table(lua_State *L);     /* (array, hash) -> a table with room for so many entries */
 int lupa_p_dump(lua_State *L);      /* (function, strip) -> bytecode, a string */
@@ -129,17 +128,20 @@ void lupa_set_profile_entry(luaJIT_profile_callback entry);
 void lupa_before_memory_error(lua_State *L);
 
 /* A chunk in up to two pieces, so that a prefix needs no copy of the text.
-** status receives the result of lua_loadx(). */
+** Also what lupa_set_chunk() passes: a pointer, as the first piece. */
 typedef struct lupa_Chunk {
   const char *piece[2];
   size_t length[2];
   int next;
   const char *name;
   const char *mode; /* NULL: text and bytecode */
-  int status;
 } lupa_Chunk;
 
-/* Sets the chunk of this thread that lupa_p_load() loads, once, and gives the one that was
+/* Pushes the function that the chunk compiles to, or the message of an error.  As lua_loadx(), whose status it gives, but
+** errors of the collector's step at its end are statuses, too. */
+int lupa_load(lua_State *L, lupa_Chunk *chunk);
+
+/* Sets the chunk of this thread that a protected entry takes, once, and gives the one that was
 ** set before.  The pointer does not pass through Lua's stack: the debug library's hooks
 ** and finalizers would find it there, and the function to pass it to again later. */
 lupa_Chunk *lupa_set_chunk(lupa_Chunk *chunk);

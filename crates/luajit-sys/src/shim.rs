@@ -109,7 +109,7 @@ pub type LupaHookEntry = unsafe extern "C" fn(L: *mut lua_State) -> c_int;
 /// Switches the memory limit of the state that this thread runs on or off, and gives what it was.
 pub type LupaLimitEntry = unsafe extern "C" fn(enforce: c_int) -> c_int;
 
-/// A chunk in up to two pieces, for [`lupa_p_load`].
+/// A chunk in up to two pieces, for [`lupa_load`], or a pointer for [`lupa_set_chunk`].
 #[repr(C)]
 #[derive(Debug)]
 pub struct LupaChunk {
@@ -123,8 +123,6 @@ pub struct LupaChunk {
     pub name: *const c_char,
     /// `"t"`, `"b"`, `"bt"`, or null for both.
     pub mode: *const c_char,
-    /// Receives `lua_loadx`'s status.
-    pub status: c_int,
 }
 
 unsafe extern "C" {
@@ -136,7 +134,9 @@ unsafe extern "C" {
         sethook: LupaHookEntry,
         limit: LupaLimitEntry,
     );
-    /// Sets the chunk of this thread for [`lupa_p_load`]; gives the one set before.
+    /// Compiles a chunk: pushes its function, or a message. Gives `lua_loadx`'s status; all errors are statuses.
+    pub fn lupa_load(L: *mut lua_State, chunk: *mut LupaChunk) -> c_int;
+    /// Sets the chunk of this thread for a protected entry; gives the one set before.
     pub fn lupa_set_chunk(chunk: *mut LupaChunk) -> *mut LupaChunk;
     /// Sets the end of the native stack, an address, for the calling thread; 0 for unknown.
     pub fn lupa_set_stack_end(address: usize);
@@ -237,8 +237,6 @@ unsafe extern "C-unwind" {
     pub fn lupa_p_gc(L: *mut lua_State) -> c_int;
     /// `(mask, strings) -> coroutine.yield`, opens the standard libraries and makes room for so many strings
     pub fn lupa_p_openlibs(L: *mut lua_State) -> c_int;
-    /// `() -> function`, of the chunk that [`lupa_set_chunk`] set, once
-    pub fn lupa_p_load(L: *mut lua_State) -> c_int;
     /// `() -> string`, the first piece of what [`lupa_set_chunk`] set, once
     pub fn lupa_p_string(L: *mut lua_State) -> c_int;
     /// `(array, hash) -> table` with room for so many entries

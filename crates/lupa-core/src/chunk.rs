@@ -237,7 +237,6 @@ impl<'a> Chunk<'a> {
             next: 0,
             name: self.name.as_ptr(),
             mode: mode.as_c_str().as_ptr(),
-            status: 0,
         };
         stack.load(&mut chunk)
     }

@@ -114,6 +114,21 @@ fn a_time_limit_ends_them() -> Result<()> {
     Ok(())
 }
 
+/// Compiling runs no Lua code but this.
+#[test]
+fn a_time_limit_ends_those_that_a_compilation_runs() -> Result<()> {
+    let lua = Runtime::new()?;
+    lua.load("local object = newproxy(true) getmetatable(object).__gc = function() while true do end end")
+        .exec()?;
+    lua.set_time_limit(Some(LIMIT))?;
+    let code = "local t = {1, 2, 3} ".repeat(50);
+    let end = (0..10_000).find_map(|_| lua.load(&code).into_function().err());
+    assert!(matches!(end, Some(Error::Timeout)), "{end:?}");
+    // What it was about to give is not on the stack.
+    assert_eq!(lua.load("1 + 1").expression().eval::<i64>()?, 2);
+    Ok(())
+}
+
 #[test]
 fn an_interrupt_ends_them() -> Result<()> {
     let dropped = Arc::default();

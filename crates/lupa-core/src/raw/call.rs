@@ -84,6 +84,15 @@ impl<'s> Stack<'s> {
         self.finish_call(call, status)
     }
 
+    /// After a run that was no call: the error of a stop that came in a finalizer, which swallowed it. What is on the stack
+    /// above `top` is void then.
+    pub(super) fn check_stop(self, top: c_int) -> Result<()> {
+        if self.shared.stop.is_pending() {
+            return self.finish_call(PendingCall { handler: top + 1 }, sys::LUA_OK);
+        }
+        Ok(())
+    }
+
     /// Leaves the one result of a call, which is on top, alone on the stack.
     pub(super) fn keep_result(self, call: PendingCall) {
         debug_assert!(self.top() == call.first());

@@ -30,7 +30,6 @@ pub(super) unsafe fn prepare_anchors(l: *mut sys::lua_State) -> inline::Table {
             ),
             (slots::FINALIZER, sys::lupa_trampoline(sys::LUPA_GC)),
             (slots::TOSTRING, sys::lupa_p_tostring),
-            (slots::LOAD, sys::lupa_p_load),
         ];
         for (key, function) in helpers {
             sys::lua_pushcclosure(l, function, 0);
@@ -101,7 +100,6 @@ impl Stack<'_> {
             next: 0,
             name: c"=lupa".as_ptr(),
             mode: c"bt".as_ptr(),
-            status: 0,
         };
         let call = self.begin_call_of(|stack| stack.load(&mut chunk))?;
         if BYTECODE.get().is_none() {
@@ -130,22 +128,15 @@ impl Stack<'_> {
 
     /// Compiles a chunk and pushes the function.
     pub(crate) fn load(self, chunk: &mut sys::LupaChunk) -> Result<()> {
-        let call = self.begin_call(slots::LOAD);
-        // SAFETY: the pointer is used during the call below only, after which the former
-        // chunk, of a load that this one interrupts, is put back.
-        let result = unsafe {
-            let outer = sys::lupa_set_chunk(chunk);
-            let result = self.call(call, 1);
-            sys::lupa_set_chunk(outer);
-            result
-        };
-        result?;
-        let message = || self.bytes(call.first()).unwrap_or_default().to_vec();
-        match chunk.status {
-            sys::LUA_OK => {
-                self.keep_result(call);
-                Ok(())
-            }
+        let top = self.top();
+        // SAFETY: live and locked; all errors are statuses.
+        let status = self
+            .shared
+            .run(self.l, || unsafe { sys::lupa_load(self.l, chunk) })?;
+        self.check_stop(top)?;
+        let message = || self.bytes(self.top()).unwrap_or_default().to_vec();
+        match status {
+            sys::LUA_OK => Ok(()),
             sys::LUA_ERRSYNTAX => Err(Error::syntax(message())),
             sys::LUA_ERRMEM => Err(Error::Memory),
             _ => Err(Error::Runtime(Arc::new(RuntimeError::new(message())))),

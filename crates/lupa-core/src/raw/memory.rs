@@ -327,7 +327,6 @@ impl Stack<'_> {
             next: 0,
             name: std::ptr::null(),
             mode: std::ptr::null(),
-            status: 0,
         };
         self.reserve(4)?;
         let call = self.begin_protected(entry);

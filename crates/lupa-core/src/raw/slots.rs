@@ -14,22 +14,21 @@ pub(crate) type SlotKey = c_int;
 
 /// The message handler.
 pub(crate) const HANDLER: SlotKey = 1;
-/// Protected entries of the shim that are called often.
+/// A protected entry of the shim that is called often.
 pub(crate) const TOSTRING: SlotKey = 2;
-pub(crate) const LOAD: SlotKey = 3;
 /// Weak table from the identity of a host object to its userdata.
-pub(crate) const IDENTITY: SlotKey = 4;
+pub(crate) const IDENTITY: SlotKey = 3;
 /// Error value that no `pcall` may swallow, while one is on its way (one more, in a run nested
 /// in that, has a slot of its own).
-pub(crate) const STOP: SlotKey = 5;
+pub(crate) const STOP: SlotKey = 4;
 /// Metatable of the payloads of host functions, and of the identity table.
-pub(crate) const FUNCTION_META: SlotKey = 6;
+pub(crate) const FUNCTION_META: SlotKey = 5;
 /// The function that raises an error in a coroutine; see `thrower.lua`. Until there is one, `coroutine.yield`.
-pub(crate) const THROWER: SlotKey = 7;
+pub(crate) const THROWER: SlotKey = 6;
 /// `__gc` of all types.
-pub(crate) const FINALIZER: SlotKey = 8;
+pub(crate) const FINALIZER: SlotKey = 7;
 
-const FIRST_FREE: SlotKey = 9;
+const FIRST_FREE: SlotKey = 8;
 /// Room for slots at the start.
 pub(super) const ROOM: SlotKey = 24;
 /// An array of a table holds at most 2^27 values in LuaJIT (`LJ_MAX_ASIZE`), and its size is
