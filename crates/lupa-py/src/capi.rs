@@ -184,12 +184,19 @@ pub(crate) trait Attributes: PyTypeInfo {
     ) -> BoxedResult<Bound<'py, PyAny>>;
 }
 
-/// How items of a class' instances are set and deleted.
-pub(crate) trait Items: PyTypeInfo {
+/// How items and attributes of a class' instances are set and deleted.
+pub(crate) trait Assignment: PyTypeInfo {
     /// Sets an item; without a value, deletes it.
     fn set_item<'py>(
         slf: &Bound<'py, Self>,
         key: &Bound<'py, PyAny>,
+        value: Option<&Bound<'py, PyAny>>,
+    ) -> BoxedResult<()>;
+
+    /// Sets an attribute; without a value, deletes it.
+    fn set_attribute<'py>(
+        slf: &Bound<'py, Self>,
+        name: &Bound<'py, PyAny>,
         value: Option<&Bound<'py, PyAny>>,
     ) -> BoxedResult<()>;
 }
@@ -232,12 +239,13 @@ pub(crate) fn install<T: Attributes>(
     }
 }
 
-/// Has CPython set items of `T` by the trait: PyO3's entry costs more.
-pub(crate) fn install_items<T: Items>(py: Python<'_>) {
+/// Has CPython set items and attributes of `T` by the trait: PyO3's entries cost more.
+pub(crate) fn install_assignment<T: Assignment>(py: Python<'_>) {
     // SAFETY: a heap type, as in `install`: it has a table of such functions in itself.
     unsafe {
         let class = T::type_object(py).as_type_ptr();
         (*(*class).tp_as_mapping).mp_ass_subscript = Some(set_item_entry::<T>);
+        (*class).tp_setattro = Some(set_attribute_entry::<T>);
         ffi::PyType_Modified(class);
     }
 }
@@ -332,13 +340,40 @@ unsafe fn read_entry<T>(
 }
 
 /// `mp_ass_subscript` of `T`.
-unsafe extern "C" fn set_item_entry<T: Items>(
+unsafe extern "C" fn set_item_entry<T: Assignment>(
     object: *mut ffi::PyObject,
     key: *mut ffi::PyObject,
     value: *mut ffi::PyObject,
 ) -> std::ffi::c_int {
-    // SAFETY: CPython calls this with the GIL held, a live instance of `T`, a live key, and a value that is live or
-    // null.
+    // SAFETY: CPython calls this with what `assign` wants.
+    unsafe { assign(object, key, value, T::set_item) }
+}
+
+/// `tp_setattro` of `T`.
+unsafe extern "C" fn set_attribute_entry<T: Assignment>(
+    object: *mut ffi::PyObject,
+    name: *mut ffi::PyObject,
+    value: *mut ffi::PyObject,
+) -> std::ffi::c_int {
+    // SAFETY: as above.
+    unsafe { assign(object, name, value, T::set_attribute) }
+}
+
+type Set<T> =
+    for<'py> fn(&Bound<'py, T>, &Bound<'py, PyAny>, Option<&Bound<'py, PyAny>>) -> BoxedResult<()>;
+
+/// Sets, or deletes, by `set`: 0, or -1 with an exception.
+///
+/// # Safety
+/// The GIL is held, there are a live instance of `T` and a live key, and the value is live or null.
+#[inline]
+unsafe fn assign<T>(
+    object: *mut ffi::PyObject,
+    key: *mut ffi::PyObject,
+    value: *mut ffi::PyObject,
+    set: Set<T>,
+) -> std::ffi::c_int {
+    // SAFETY: as the caller promises.
     let (py, object, key, value) = unsafe {
         let py = Python::assume_attached();
         (
@@ -348,7 +383,7 @@ unsafe extern "C" fn set_item_entry<T: Items>(
             Borrowed::from_ptr_or_opt(py, value),
         )
     };
-    match caught(py, || T::set_item(&object, &key, value.as_deref())) {
+    match caught(py, || set(&object, &key, value.as_deref())) {
         Some(()) => 0,
         None => -1,
     }

@@ -104,7 +104,7 @@ fn install_slots(object: &Bound<'_, LuaObject>) {
         py.get_type::<LuaThread>(),
     ];
     capi::install(object, &object.get().call, &classes);
-    capi::install_items::<LuaTable>(py);
+    capi::install_assignment::<LuaTable>(py);
     capi::install_iteration::<LuaIter>(py);
     capi::install_iteration::<LuaThread>(py);
     INSTALLED.store(true, Ordering::Relaxed);

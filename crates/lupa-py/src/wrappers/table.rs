@@ -3,7 +3,7 @@
 use super::iter::{LuaIter, What};
 use super::object::{self, LuaObject, base, is_special, push_key, push_name, wrap};
 use super::{not_instantiable, operate};
-use crate::capi::{Callable, Items};
+use crate::capi::{Assignment, Callable};
 use crate::convert::{PyArg, exact_double};
 use crate::errors::{BoxedErr, BoxedResult, Style};
 use crate::gil::RunningLua;
@@ -33,13 +33,24 @@ impl Callable for LuaTable {
     }
 }
 
-impl Items for LuaTable {
+impl Assignment for LuaTable {
     fn set_item<'py>(
         slf: &Bound<'py, Self>,
         key: &Bound<'py, PyAny>,
         value: Option<&Bound<'py, PyAny>>,
     ) -> BoxedResult<()> {
         set(slf, |cx, to| push_key(cx, key, to), value)
+    }
+
+    fn set_attribute<'py>(
+        slf: &Bound<'py, Self>,
+        name: &Bound<'py, PyAny>,
+        value: Option<&Bound<'py, PyAny>>,
+    ) -> BoxedResult<()> {
+        if names_special(name) {
+            return Err(no_attribute(slf, name));
+        }
+        set(slf, |cx, to| push_name(cx, name, to), value)
     }
 }
 
@@ -95,17 +106,11 @@ impl LuaTable {
         name: &Bound<'py, PyAny>,
         value: &Bound<'py, PyAny>,
     ) -> BoxedResult<()> {
-        if names_special(name) {
-            return Err(no_attribute(slf, name));
-        }
-        set(slf, |cx, to| push_name(cx, name, to), Some(value))
+        Self::set_attribute(slf, name, Some(value))
     }
 
     fn __delattr__<'py>(slf: &Bound<'py, Self>, name: &Bound<'py, PyAny>) -> BoxedResult<()> {
-        if names_special(name) {
-            return Err(no_attribute(slf, name));
-        }
-        set(slf, |cx, to| push_name(cx, name, to), None)
+        Self::set_attribute(slf, name, None)
     }
 
     fn __setitem__<'py>(
