@@ -52,7 +52,11 @@ impl Codec {
     /// Decodes for a message: what is not valid in the encoding is replaced, not an error.
     pub(crate) fn decode_lossy(&self, py: Python<'_>, bytes: &[u8]) -> String {
         if self.fast {
-            return String::from_utf8_lossy(bytes).into_owned();
+            // What is valid, as nearly all is, is seen to be so in larger steps than it is read to be mended.
+            return match std::str::from_utf8(bytes) {
+                Ok(text) => text.to_owned(),
+                Err(_) => String::from_utf8_lossy(bytes).into_owned(),
+            };
         }
         PyBytes::new(py, bytes)
             .call_method1("decode", (&self.name, "replace"))

@@ -83,14 +83,14 @@ fn make<'py>(
         .cast_into()?)
 }
 
-fn instance(py: Python<'_>, class: &Py<PyType>, message: &str) -> PyErr {
-    PyErr::from_type(class.bind(py).clone(), message.to_owned())
+fn instance(py: Python<'_>, class: &Py<PyType>, message: String) -> PyErr {
+    PyErr::from_type(class.bind(py).clone(), message)
 }
 
 /// A plain `LuaError`.
 pub(crate) fn lua_error(py: Python<'_>, message: &str) -> PyErr {
     match classes(py) {
-        Ok(classes) => instance(py, &classes.error, message),
+        Ok(classes) => instance(py, &classes.error, message.to_owned()),
         Err(error) => error,
     }
 }
@@ -116,13 +116,12 @@ pub(crate) fn to_exception(cx: &Context<'_, '_>, error: Error, style: Style) -> 
             .unwrap_or_else(|error| error),
         Error::Syntax(e) => {
             let message = cx.settings.message(py, &e.message);
-            let prefix = if style == Style::Chunk {
-                "error loading code: "
-            } else {
-                ""
+            let message = match style {
+                Style::Chunk => format!("error loading code: {message}"),
+                _ => message,
             };
             match classes(py) {
-                Ok(classes) => instance(py, &classes.syntax, &format!("{prefix}{message}")),
+                Ok(classes) => instance(py, &classes.syntax, message),
                 Err(error) => error,
             }
         }
@@ -145,17 +144,16 @@ pub(crate) fn exception(py: Python<'_>, mut error: Error) -> PyErr {
         Err(error) => return error,
     };
     match error {
-        Error::Memory | Error::StackOverflow(_) => {
-            instance(py, &classes.memory, &error.to_string())
-        }
-        Error::Timeout => instance(py, &classes.timeout, &error.to_string()),
-        Error::Interrupted => instance(py, &classes.interrupted, &error.to_string()),
+        Error::Memory | Error::StackOverflow(_) => instance(py, &classes.memory, error.to_string()),
+        Error::Timeout => instance(py, &classes.timeout, error.to_string()),
+        Error::Interrupted => instance(py, &classes.interrupted, error.to_string()),
         Error::RecursionLimit => PyRecursionError::new_err(error.to_string()),
         // The words of lua_resume(), which are the same for both.
         Error::CoroutineUnresumable(_) => {
-            instance(py, &classes.error, "cannot resume non-suspended coroutine")
+            let message = "cannot resume non-suspended coroutine".to_owned();
+            instance(py, &classes.error, message)
         }
-        other => instance(py, &classes.error, &other.text()),
+        other => instance(py, &classes.error, other.text().into_owned()),
     }
 }
 
@@ -182,7 +180,7 @@ fn runtime_error(
     } else {
         message.clone()
     };
-    let exception = instance(py, &classes.error, &text);
+    let exception = instance(py, &classes.error, text);
     let value = match &error.value {
         Some(value) => to_python_value(cx, value)?,
         None => message.into_pyobject(py)?.into_any(),
