@@ -95,9 +95,9 @@ test-allocations: ## Let each allocation of each operation fail once (test-rust 
 	ALLOCATIONS=all $(ALLOCATIONS_TEST)
 
 # Rust's stable compiler has the sanitizer; RUSTC_BOOTSTRAP lets it be switched on. LuaJIT gets its memory from
-# malloc, or the sanitizer would not see its blocks.
+# malloc, or the sanitizer would not see its blocks, and inlines nothing, or what lsan.supp names would not be in call stacks.
 SANITIZE := RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address LDFLAGS=-fsanitize=address \
-	CFLAGS='-fsanitize=address -fno-omit-frame-pointer -g -DLUAJIT_USE_SYSMALLOC'
+	CFLAGS='-fsanitize=address -fno-omit-frame-pointer -g -fno-inline -DLUAJIT_USE_SYSMALLOC'
 SANITIZE_TEST = test --package lupa-core --package lupa-fuzz-targets --lib --tests \
 	--features lupa-core/fault-injection,lupa-core/async,lupa-core/serde --target-dir target/sanitize --target $(RUST_HOST)
 RUST_HOST = $(shell rustc -vV | sed -n 's/^host: //p')

@@ -104,6 +104,7 @@ static TValue *compile(lua_State *L, lua_CFunction dummy, void *ud)
 {
   LexState *lexer = ud;
   GCproto *proto;
+  GCfunc *function;
   int is_bytecode = lj_lex_setup(L, lexer);
   (void)dummy;
   if (lexer->mode != NULL && strchr(lexer->mode, is_bytecode ? 'b' : 't') == NULL) {
@@ -111,8 +112,8 @@ static TValue *compile(lua_State *L, lua_CFunction dummy, void *ud)
     lj_err_throw(L, LUA_ERRSYNTAX);
   }
   proto = is_bytecode ? lj_bcread(lexer) : lj_parse(lexer);
-  setfuncV(L, L->top, lj_func_newL_empty(L, proto, tabref(L->env)));
-  L->top++;
+  function = lj_func_newL_empty(L, proto, tabref(L->env));
+  setfuncV(L, L->top++, function);
   lj_gc_check(L);
   return NULL;
 }
