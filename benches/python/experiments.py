@@ -61,7 +61,7 @@ def bytes_each(count: int, make: Callable[[int], Any]) -> float:
 
 
 def memory_of_a_runtime(lupa: ModuleType) -> float:
-    return bytes_each(200, lambda count: [lupa.LuaRuntime() for _ in range(count)])
+    return bytes_each(1000, lambda count: [lupa.LuaRuntime() for _ in range(count)])
 
 
 def memory_of_a_wrapper(lupa: ModuleType) -> float:
