@@ -21,6 +21,7 @@ use std::any::Any;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A Lua runtime: one LuaJIT state with its lock.
 ///
@@ -57,6 +58,7 @@ pub struct Builder {
     libs: Option<Libs>,
     sandbox: bool,
     memory_limit: Option<usize>,
+    time_limit: Option<Duration>,
     strings: usize,
     filter: Option<Arc<UserFilter>>,
     /// What is done to the new runtime, before a sandbox is closed.
@@ -74,6 +76,7 @@ impl std::fmt::Debug for Builder {
             .field("libs", &self.libs)
             .field("sandbox", &self.sandbox)
             .field("memory_limit", &self.memory_limit)
+            .field("time_limit", &self.time_limit)
             .field("string_capacity", &self.strings)
             .field("filter", &self.filter.is_some())
             .finish_non_exhaustive()
@@ -102,6 +105,23 @@ impl Builder {
     /// more is ended with `Error::Memory`.
     pub fn memory_limit(mut self, bytes: usize) -> Self {
         self.memory_limit = Some(bytes);
+        self
+    }
+
+    /// How long each call from the host into Lua may take: as [`Runtime::set_time_limit`], which changes it later.
+    ///
+    /// ```
+    /// # #[cfg(unix)] {
+    /// use lupa_core::{Error, Runtime};
+    /// use std::time::Duration;
+    /// let lua = Runtime::builder().time_limit(Duration::from_millis(50)).build()?;
+    /// let error = lua.load("while true do end").exec().unwrap_err();
+    /// assert!(matches!(error, Error::Timeout));
+    /// # }
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    pub fn time_limit(mut self, limit: Duration) -> Self {
+        self.time_limit = Some(limit);
         self
     }
 
@@ -138,7 +158,8 @@ impl Builder {
     ///
     /// # Errors
     /// `Error::Memory` if there is no memory for it, or the limit is below what the
-    /// libraries need. An error if a searcher was given and the library `package` is not to be opened.
+    /// libraries need. An error if a searcher was given and the library `package` is not to be opened. `Error::Unavailable`
+    /// for a time limit where there is none, as [`Runtime::set_time_limit`] says.
     pub fn build(self) -> Result<Runtime> {
         let standard = if self.sandbox {
             Libs::SAFE | Libs::OS
@@ -163,6 +184,9 @@ impl Builder {
             runtime.harden(self.libs.is_none())?;
         }
         runtime.0.is_made()?;
+        if self.time_limit.is_some() {
+            runtime.set_time_limit(self.time_limit)?;
+        }
         Ok(runtime)
     }
 }
@@ -182,6 +206,7 @@ impl Runtime {
             libs: None,
             sandbox: false,
             memory_limit: None,
+            time_limit: None,
             strings: 0,
             filter: None,
             setups: Vec::new(),

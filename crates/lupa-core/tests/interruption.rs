@@ -1,7 +1,7 @@
 //! Lua code that runs too long is ended: time limits, interrupts, the host's check.
 #![cfg(unix)]
 
-use lupa_core::{Error, Function, Runtime};
+use lupa_core::{Error, Function, Result, Runtime};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -537,7 +537,7 @@ fn short_limits_on_quick_calls_end_some_of_them_and_break_none() {
 }
 
 #[test]
-fn a_handle_interrupts_and_keeps_nothing_alive() -> lupa_core::Result<()> {
+fn a_handle_interrupts_and_keeps_nothing_alive() -> Result<()> {
     fn shared<T: Send + Sync + Clone>(value: T) -> T {
         value
     }
@@ -577,5 +577,21 @@ fn a_handle_interrupts_and_keeps_nothing_alive() -> lupa_core::Result<()> {
     let handle = closed.interrupt_handle();
     closed.close()?;
     assert!(!handle.interrupt()?);
+    Ok(())
+}
+
+#[test]
+fn a_runtime_may_be_made_with_a_time_limit() -> Result<()> {
+    for sandbox in [false, true] {
+        // It does not hold for making the runtime, which takes longer.
+        let lua = Runtime::builder()
+            .sandbox(sandbox)
+            .time_limit(Duration::from_nanos(1))
+            .build()?;
+        let end = lua.load("while true do end").exec();
+        assert!(matches!(end, Err(Error::Timeout)), "{end:?}");
+        lua.set_time_limit(None)?;
+        assert_eq!(lua.load("1 + 1").expression().eval::<i64>()?, 2);
+    }
     Ok(())
 }
