@@ -116,9 +116,9 @@ FUZZ_ARGS ?=
 FUZZ_BIN = target/fuzz/$(RUST_HOST)/release
 
 # As `sanitize`, with counters on the edges: of Rust code as cargo-fuzz sets them, of LuaJIT's by gcc's flag, which
-# fuzz/edges.c serves. LuaJIT's own program, which is built on the way and not used, goes without.
+# fuzz/edges.c serves.
 FUZZ_BUILD = $(SANITIZE) ASAN_OPTIONS=detect_leaks=0 \
-	TARGET_CFLAGS=-fsanitize-coverage=trace-pc TARGET_LDFLAGS=-Wl,--unresolved-symbols=ignore-all \
+	TARGET_CFLAGS=-fsanitize-coverage=trace-pc \
 	RUSTFLAGS='--cfg fuzzing -Zsanitizer=address -Ccodegen-units=1 -Cpasses=sancov-module \
 		-Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
 		-Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares' \

@@ -277,19 +277,19 @@ int lupa_p_openlibs(lua_State *L)
   return 1;
 }
 
-static THREAD_LOCAL lupa_Chunk *chunk_to_load;
+static THREAD_LOCAL lupa_Chunk *chunk_to_take;
 
 lupa_Chunk *lupa_set_chunk(lupa_Chunk *chunk)
 {
-  lupa_Chunk *old = chunk_to_load;
-  chunk_to_load = chunk;
+  lupa_Chunk *old = chunk_to_take;
+  chunk_to_take = chunk;
   return old;
 }
 
 int lupa_p_string(lua_State *L)
 {
-  lupa_Chunk *chunk = chunk_to_load;
-  chunk_to_load = NULL;
+  lupa_Chunk *chunk = chunk_to_take;
+  chunk_to_take = NULL;
   if (chunk == NULL)
     return luaL_error(L, "no string to push");
   lua_pushlstring(L, chunk->piece[0], chunk->length[0]);
@@ -330,8 +330,8 @@ int lupa_p_dump(lua_State *L)
 ** made of a number could be taken for a pointer of the host's. */
 int lupa_p_pointer(lua_State *L)
 {
-  lupa_Chunk *chunk = chunk_to_load;
-  chunk_to_load = NULL;
+  lupa_Chunk *chunk = chunk_to_take;
+  chunk_to_take = NULL;
   if (chunk == NULL)
     return luaL_error(L, "no pointer to push");
   lua_pushlightuserdata(L, (void *)chunk->piece[0]);

@@ -333,3 +333,21 @@ fn recursion_of_lua_code_ends_in_an_error() {
         });
     }
 }
+
+#[test]
+fn room_for_strings_is_made_up_to_65535() -> Result<()> {
+    let used = |strings| -> Result<usize> {
+        Runtime::builder()
+            .string_capacity(strings)
+            .build()?
+            .memory_used()
+    };
+    let (least, many, most) = (used(0)?, used(60_000)?, used(usize::MAX)?);
+    // A pointer a string, in a table whose size is a power of two.
+    assert!(
+        (60_000 * 8..=0x10000 * 8 + 0x1000).contains(&(many - least)),
+        "{least} {many}"
+    );
+    assert!(most.abs_diff(many) < 0x1000, "{many} {most}");
+    Ok(())
+}
