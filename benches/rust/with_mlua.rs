@@ -128,7 +128,7 @@ pub(crate) fn prepare(operation: Operation) -> Result<Timed> {
 fn callback<A: FromLuaMulti, R: IntoLuaMulti>(
     lua: &Lua,
     script: &str,
-    function: impl Fn(A) -> Result<R> + 'static,
+    function: impl Fn(A) -> Result<R> + Send + 'static,
 ) -> Result<Timed> {
     let run: Function = lua.load(script).eval()?;
     let function = lua.create_function(move |_, arguments| function(arguments))?;

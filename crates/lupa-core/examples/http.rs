@@ -1,4 +1,5 @@
 //! A small HTTP server whose pages are Lua functions, and a client that is a Lua script: both wait for Rust futures.
+//! The port of a program with mlua, `benches/mlua-programs/examples/http.rs`.
 //!
 //! `cargo run -p lupa-core --features async --example http`
 
@@ -136,7 +137,8 @@ async fn serve(handler: Function, stream: TcpStream) -> Result<()> {
     Ok(write.write_all(text.as_bytes()).await?)
 }
 
-pub(crate) async fn run() -> Result<()> {
+/// What the client was answered.
+pub(crate) async fn run() -> Result<Vec<String>> {
     let lua = Runtime::new()?;
     let sleep = lua.async_function(|ms: u64| tokio::time::sleep(Duration::from_millis(ms)))?;
     lua.globals()?.set("sleep", sleep)?;
@@ -158,13 +160,14 @@ pub(crate) async fn run() -> Result<()> {
     let answers: Vec<String> = script.call_async(format!("http://{address}")).await?;
     server.abort();
     assert_eq!(answers, ["hello, Ada", "6", "404", "only http", "slept"]);
-    println!("{}", answers.join("\n"));
-    Ok(())
+    Ok(answers)
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    tokio::time::timeout(Duration::from_secs(10), run())
+    let answers = tokio::time::timeout(Duration::from_secs(10), run())
         .await
-        .external()?
+        .external()??;
+    println!("{}", answers.join("\n"));
+    Ok(())
 }

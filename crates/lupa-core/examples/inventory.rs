@@ -1,4 +1,5 @@
 //! Values and user types: the stock of a shop, whose items are Rust values and whose rules are Lua code.
+//! The port of a program with mlua, `benches/mlua-programs/examples/inventory.rs`.
 //!
 //! `cargo run -p lupa-core --example inventory`
 
@@ -87,7 +88,8 @@ fn describe(value: &Value) -> Result<String> {
     })
 }
 
-pub(crate) fn main() -> Result<()> {
+/// What has happened in the shop.
+pub(crate) fn shop() -> Result<String> {
     let lua = Runtime::new()?;
     let globals = lua.globals()?;
     globals.set("Item", lua.type_table::<Item>()?)?;
@@ -170,9 +172,14 @@ pub(crate) fn main() -> Result<()> {
     let taken: Item = tea.take()?;
     assert_eq!(taken.count, 8);
     assert!(lua.load("return tea:worth()").exec().is_err());
-    if let Some(log) = lua.app_data_ref::<Log>()? {
-        assert_eq!(log.0, ["tea 3 table of 2 nothing true"]);
-        println!("{}; worth {total}; {taken:?}", log.0[0]);
-    }
+    let log = lua
+        .remove_app_data::<Log>()?
+        .map_or(Vec::new(), |log| log.0);
+    assert_eq!(log, ["tea 3 table of 2 nothing true"]);
+    Ok(format!("{}; worth {total}; {taken:?}", log[0]))
+}
+
+pub(crate) fn main() -> Result<()> {
+    println!("{}", shop()?);
     Ok(())
 }

@@ -1,5 +1,5 @@
 //! A prompt for Lua: values are shown, unfinished lines go on, endless loops are stopped, `:json x` and `:set json`
-//! write and read data.
+//! write and read data. The port of a program with mlua, `benches/mlua-programs/examples/repl.rs`.
 //!
 //! `cargo run -p lupa-core --features serde --example repl` shows a session; with `-- -` it reads your own.
 
@@ -108,18 +108,30 @@ x +* 1
 it.list[2]
 ";
 
-pub(crate) fn main() -> Result<()> {
+fn runtime() -> Result<Runtime> {
     let lua = Runtime::builder().memory_limit(64 << 20).build()?;
     // Compiled loops are stopped, too.
     #[cfg(unix)]
     lua.set_time_limit(Some(std::time::Duration::from_millis(500)))?;
-    if std::env::args().nth(1).as_deref() == Some("-") {
-        return Ok(repl(&lua, std::io::stdin().lock(), std::io::stdout())?);
-    }
+    Ok(lua)
+}
 
+/// What the prompt answers to these lines.
+pub(crate) fn session(lines: &str) -> Result<String> {
     let mut out = Vec::new();
-    repl(&lua, SESSION.as_bytes(), &mut out)?;
-    let text = String::from_utf8(out)?;
+    repl(&runtime()?, lines.as_bytes(), &mut out)?;
+    Ok(String::from_utf8(out)?)
+}
+
+pub(crate) fn main() -> Result<()> {
+    if std::env::args().nth(1).as_deref() == Some("-") {
+        return Ok(repl(
+            &runtime()?,
+            std::io::stdin().lock(),
+            std::io::stdout(),
+        )?);
+    }
+    let text = session(SESSION)?;
     println!("{text}");
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(
