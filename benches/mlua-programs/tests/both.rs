@@ -35,3 +35,26 @@ fn prompts() {
     let answers = mlua_repl::session(lines).unwrap();
     assert_eq!(answers, repl::session(lines).unwrap());
 }
+
+macro_rules! lines {
+    ($name:literal) => {
+        format!(
+            "| {} | {} | [mlua](../../benches/mlua-programs/examples/{}.rs)",
+            include_str!(concat!("../examples/", $name, ".rs"))
+                .lines()
+                .count(),
+            include_str!(concat!("../../../crates/lupa-core/examples/", $name, ".rs"))
+                .lines()
+                .count(),
+            $name,
+        )
+    };
+}
+
+#[test]
+fn the_page_for_users_of_mlua_counts_their_lines() {
+    let page = include_str!("../../../docs/rust/coming-from-mlua.md");
+    for row in [lines!("http"), lines!("inventory"), lines!("repl")] {
+        assert!(page.contains(&row), "{row}");
+    }
+}

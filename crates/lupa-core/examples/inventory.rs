@@ -96,7 +96,7 @@ pub(crate) fn shop() -> Result<String> {
     lua.set_app_data(Log(Vec::new()))?;
     globals.set(
         "log",
-        function(|lua: &Runtime, words: Variadic<Value>| -> Result<()> {
+        function(|lua: &Runtime, words: Variadic<Value>| {
             let line = words.iter().map(describe).collect::<Result<Vec<_>>>()?;
             if let Some(mut log) = lua.app_data_mut::<Log>()? {
                 log.0.push(line.join(" "));
