@@ -172,6 +172,82 @@ fn any_number_of_arguments_passes() -> Result<()> {
     Ok(())
 }
 
+struct Lists;
+
+/// Makes async functions of up to eight arguments, which give them as a list, and methods `list0` to `list8` of [`Lists`].
+macro_rules! of_every_arity {
+    ($($count:literal: $($name:ident)*;)*) => {
+        impl UserType for Lists {
+            const NAME: &'static str = "Lists";
+            fn members(members: &mut Members<Self>) {
+                $(members.async_method(concat!("list", $count), |_: &Self, $($name: i64),*| async move {
+                    turn().await;
+                    Vec::<i64>::from([$($name),*])
+                });)*
+            }
+        }
+
+        fn functions(lua: &Runtime) -> Result<Vec<Function>> {
+            Ok(vec![$(lua.async_function(|$($name: i64),*| async move {
+                turn().await;
+                Vec::<i64>::from([$($name),*])
+            })?),*])
+        }
+    };
+}
+
+of_every_arity! {
+    0: ;
+    1: a;
+    2: a b;
+    3: a b c;
+    4: a b c d;
+    5: a b c d e;
+    6: a b c d e f;
+    7: a b c d e f g;
+    8: a b c d e f g h;
+}
+
+#[test]
+fn async_functions_and_methods_of_up_to_eight_arguments_take_them_in_order() -> Result<()> {
+    let lua = runtime()?;
+    lua.globals()?.set("lists", Lists)?;
+    let functions = functions(&lua)?;
+    assert_eq!(functions.len(), 9);
+    for (count, function) in functions.into_iter().enumerate() {
+        let method = lua
+            .load(&format!("return lists.list{count}"))
+            .eval::<Function>()?;
+        // The object comes before the arguments of a method.
+        for (first, f) in [
+            (1, function),
+            (2, method.bind(lua.globals()?.get::<Value>("lists")?)?),
+        ] {
+            let list = |given: Vec<Value>| block_on(f.call_async::<Vec<i64>>(Variadic(given)));
+            let all: Vec<i64> = (0..count as i64).map(|n| 10 + n).collect();
+            let values: Vec<_> = all.iter().map(|n| Value::Number(*n as f64)).collect();
+            // What is too much is ignored.
+            assert_eq!(list(values.clone())?, all);
+            assert_eq!(list([&values[..], &[Value::Nil]].concat())?, all);
+            for wrong in 0..count {
+                let (before, after) = (&values[..wrong], &values[wrong + 1..]);
+                for (given, kind) in [
+                    (before.to_vec(), "no value"),
+                    ([before, &[Value::Boolean(true)], after].concat(), "boolean"),
+                ] {
+                    let text = list(given).unwrap_err().to_string();
+                    let named = format!(
+                        "bad argument #{}: cannot convert {kind} to i64",
+                        first + wrong
+                    );
+                    assert!(text.contains(&named), "{text:?}: {named}");
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn errors_are_raised_at_the_await() -> Result<()> {
     #[derive(Debug, PartialEq)]

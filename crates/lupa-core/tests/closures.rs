@@ -1,8 +1,8 @@
 //! Typed host functions: arguments, results, errors, and closures that change what they captured.
 
 use lupa_core::{
-    Call, Error, ExternalResult, Function, Result, Runtime, Slot, Table, Value, Variadic, function,
-    function_mut, iterator,
+    Call, Error, ExternalResult, Function, IntoLua, Members, Result, Runtime, Slot, Table,
+    UserType, Value, Variadic, function, function_mut, iterator,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -53,34 +53,170 @@ fn arguments_of_all_kinds_are_converted() -> Result<()> {
     .exec()
 }
 
+/// A value of the host, which an argument borrows from its own place.
+struct Item(i64);
+
+impl UserType for Item {
+    const NAME: &'static str = "Item";
+    fn members(members: &mut Members<Self>) {
+        members.function("list", |this: &Self, a: i64, b: i64| vec![this.0, a, b]);
+    }
+}
+
+/// Calls a function that gives its so many arguments as a list; then with another value in place of each, and with too few.
+fn takes_in_order<T: IntoLua>(
+    f: &Function,
+    count: usize,
+    argument: impl Fn(i64) -> T,
+    of_type: &str,
+) -> Result<()> {
+    let lua = f.runtime();
+    let all: Vec<i64> = (0..count as i64).map(|n| 10 + n).collect();
+    let values = all
+        .iter()
+        .map(|n| lua.convert_to(argument(*n)))
+        .collect::<Result<Vec<_>>>()?;
+    // What is too much is ignored.
+    for extra in 0..2 {
+        let mut given = values.clone();
+        given.extend((0..extra).map(|_| Value::Boolean(true)));
+        assert_eq!(f.call::<Vec<i64>>(Variadic(given))?, all);
+    }
+    for wrong in 0..count {
+        let bad = format!("bad argument #{}: cannot convert", wrong + 1);
+        let mut given = values.clone();
+        given.truncate(wrong);
+        let missing = f.call::<()>(Variadic(given.clone()));
+        fails(missing, &format!("{bad} no value to {of_type}"));
+        given.push(Value::Boolean(true));
+        given.extend_from_slice(&values[wrong + 1..]);
+        let other = f.call::<()>(Variadic(given));
+        fails(other, &format!("{bad} boolean to {of_type}"));
+    }
+    Ok(())
+}
+
+/// Makes functions of all the arguments, then without the first, and so on to none, and calls each.
+macro_rules! of_every_arity {
+    ($($type:ty, $argument:expr, $of_type:literal;)*) => {{
+        let lua = Runtime::new()?;
+        let mut tested = 0;
+        $(of_every_arity! { @shorter lua, tested, ($type, $argument, $of_type) a b c d e f g h i j k l })*
+        tested
+    }};
+    (@shorter $lua:ident, $tested:ident, $as:tt $($name:ident)*) => {
+        of_every_arity! { @call $lua, $tested, $as $($name)* }
+        of_every_arity! { @rest $lua, $tested, $as $($name)* }
+    };
+    (@rest $lua:ident, $tested:ident, $as:tt) => {};
+    (@rest $lua:ident, $tested:ident, $as:tt $first:ident $($name:ident)*) => {
+        of_every_arity! { @shorter $lua, $tested, $as $($name)* }
+    };
+    (@call $lua:ident, $tested:ident, ($type:ty, $argument:expr, $of_type:literal) $($name:ident)*) => {
+        let count = <[&str]>::len(&[$(stringify!($name)),*]);
+        let list = |$($name: $type),*| Vec::<i64>::from([$($name.number()),*]);
+        takes_in_order(&$lua.function(list)?, count, $argument, $of_type)?;
+        let mut calls = Vec::new();
+        let keeping = $lua.function_mut(move |$($name: $type),*| {
+            calls.push(Vec::<i64>::from([$($name.number()),*]));
+            calls.last().cloned()
+        })?;
+        takes_in_order(&keeping, count, $argument, $of_type)?;
+        $tested += 1;
+    };
+}
+
+/// What the arguments of these functions have in common.
+trait Numbered {
+    fn number(&self) -> i64;
+}
+
+impl Numbered for i64 {
+    fn number(&self) -> i64 {
+        *self
+    }
+}
+
+impl Numbered for str {
+    fn number(&self) -> i64 {
+        self.parse().unwrap()
+    }
+}
+
+impl Numbered for Item {
+    fn number(&self) -> i64 {
+        self.0
+    }
+}
+
 #[test]
-fn every_number_of_arguments_up_to_twelve_works() -> Result<()> {
+fn functions_of_up_to_twelve_arguments_take_them_in_order() -> Result<()> {
+    let tested = of_every_arity! {
+        i64, |n| n, "i64";
+        &str, |n| n.to_string(), "string";
+        &Item, Item, "Item";
+    };
+    assert_eq!(tested, 3 * 13);
+    Ok(())
+}
+
+#[test]
+fn untyped_functions_name_arguments_by_their_number_too() -> Result<()> {
     let lua = Runtime::new()?;
-    assert_eq!(lua.function(|| 0)?.call::<i64>((1, 2))?, 0);
-    assert_eq!(lua.function(|a: i64| a)?.call::<i64>((1, 2))?, 1);
+    for count in 0..=12 {
+        let list = lua.create_function(move |call| {
+            let all = (0..count).map(|index| call.get::<i64>(index));
+            let all: Vec<i64> = all.collect::<Result<_>>()?;
+            call.push(all)
+        })?;
+        takes_in_order(&list, count, |n| n, "i64")?;
+    }
+    Ok(())
+}
+
+#[test]
+fn arguments_of_a_method_are_counted_after_its_object() -> Result<()> {
+    let lua = Runtime::new()?;
+    lua.globals()?.set("item", Item(1))?;
+    assert_eq!(
+        lua.load("return item:list(2, 3)").eval::<Vec<i64>>()?,
+        [1, 2, 3]
+    );
+    fails(lua.load("item:list(2)").exec(), "bad argument #2");
+    fails(lua.load("item:list({}, 3)").exec(), "bad argument #1");
+    fails(
+        lua.load("local list = item.list list(item, {}, 3)").exec(),
+        "bad argument #2",
+    );
+    Ok(())
+}
+
+#[test]
+fn arguments_of_several_kinds_stand_side_by_side() -> Result<()> {
+    let lua = Runtime::new()?;
     let all = lua.function(
         |a: i64,
          b: &str,
-         c: i64,
-         d: i64,
-         e: i64,
-         f: i64,
-         g: i64,
-         h: i64,
-         i: i64,
-         j: Option<&str>,
-         k: i64,
-         l: i64| { format!("{a}{b}{c}{d}{e}{f}{g}{h}{i}{j:?}{k}{l}") },
+         lua: &Runtime,
+         c: Option<&str>,
+         d: &Item,
+         call: &Call<'_>,
+         e: &[u8],
+         f: bool,
+         g: Variadic<i64>| {
+            let own = (lua.is_closed(), call.len());
+            format!("{a} {b} {c:?} {} {e:?} {f} {g:?} {own:?}", d.0)
+        },
     )?;
-    lua.globals()?.set("all", &all)?;
+    lua.globals()?.set("all", all)?;
+    lua.globals()?.set("item", Item(4))?;
     let text: String = lua
-        .load("return all(1, 2 .. '', 3, 4, 5, 6, 7, 8, 9, nil, 11, 12)")
+        .load("return all(1, 2 .. '', nil, item, 'A', true, 7, 8)")
         .eval()?;
-    assert_eq!(text, "123456789None1112");
+    assert_eq!(text, "1 2 None 4 [65] true Variadic([7, 8]) (false, 8)");
     fails(
-        lua.load("all(1, '', 3, 4, 5, 6, 7, 8, 9, nil, 11, 'x')")
-            .exec(),
-        "bad argument #12: cannot convert string to i64",
+        lua.load("all(1, '', nil, item, '', true, 7, 'x')").exec(),
+        "bad argument #8: cannot convert string to i64",
     );
     Ok(())
 }

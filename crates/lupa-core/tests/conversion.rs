@@ -1,7 +1,8 @@
 //! Rust values to Lua and back.
 
 use lupa_core::{
-    Bytes, Error, FromLua, IntoLua, Kind, LuaString, Pusher, Result, Runtime, Slot, Table, Value,
+    Bytes, Error, FromLua, FromLuaMulti, Function, IntoLua, IntoLuaMulti, Kind, LuaString, Pusher,
+    Result, Runtime, Slot, Table, Value, Variadic,
 };
 use std::collections::{BTreeMap, HashMap};
 
@@ -117,6 +118,68 @@ fn tuples_are_several_values() -> Result<()> {
     );
     let (a,): (f32,) = lua.load("return 0.5, 1").eval()?;
     assert_eq!(a, 0.5);
+    Ok(())
+}
+
+/// Sends a tuple of these numbers through a function that gives its arguments.
+fn passes<T>(echo: &Function, tuple: T, numbers: &[u8]) -> Result<()>
+where
+    T: for<'s> FromLuaMulti<'s> + IntoLuaMulti + Clone + PartialEq + std::fmt::Debug,
+{
+    assert_eq!(echo.call::<T>(tuple.clone())?, tuple);
+    assert_eq!(*echo.call::<Variadic<u8>>(tuple)?, numbers);
+    Ok(())
+}
+
+/// As [`passes`]; and has it read with more than it takes, with one that is wrong, and with one that is missing.
+fn passes_alone<T>(echo: &Function, tuple: T, numbers: &[u8]) -> Result<()>
+where
+    T: for<'s> FromLuaMulti<'s> + IntoLuaMulti + Clone + PartialEq + std::fmt::Debug,
+{
+    passes(echo, tuple.clone(), numbers)?;
+    let with_text: Function = echo
+        .runtime()
+        .load("local at = ... local all = { select(2, ...) } all[at + 1] = 'x' return unpack(all)")
+        .into_function()?;
+    let more = Variadic([numbers, &[99]].concat());
+    assert_eq!(echo.call::<T>(more)?, tuple);
+    for wrong in 0..numbers.len() {
+        let before = &numbers[..wrong];
+        for (error, kind) in [
+            (echo.call::<T>(before).unwrap_err(), "no value"),
+            (with_text.call::<T>((wrong, numbers)).unwrap_err(), "string"),
+        ] {
+            let misfit = format!("cannot convert {kind} to u8");
+            // The only one needs no number.
+            let place = match numbers.len() {
+                1 => misfit,
+                _ => format!("result #{}: {misfit}", wrong + 1),
+            };
+            assert!(error.to_string().contains(&place), "{error}: {place}");
+        }
+    }
+    Ok(())
+}
+
+/// Sends tuples: of all the numbers, then without the first, and so on to one.
+macro_rules! tuples_of_every_size {
+    ($echo:ident;) => {};
+    ($echo:ident; $first:literal $($n:literal)*) => {
+        passes_alone(&$echo, ($first, $($n),*), &[$first, $($n),*])?;
+        // The last one may be several values.
+        for rest in [vec![], vec![20, 21]] {
+            let all: Vec<u8> = [$($n),*].into_iter().chain(rest.clone()).collect();
+            passes(&$echo, ($($n,)* Variadic(rest)), &all)?;
+        }
+        tuples_of_every_size!($echo; $($n)*);
+    };
+}
+
+#[test]
+fn tuples_of_up_to_twelve_values_keep_their_order() -> Result<()> {
+    let lua = Runtime::new()?;
+    let echo: Function = lua.load("return function(...) return ... end").eval()?;
+    tuples_of_every_size!(echo; 1_u8 2_u8 3_u8 4_u8 5_u8 6_u8 7_u8 8_u8 9_u8 10_u8 11_u8 12_u8);
     Ok(())
 }
 
