@@ -180,7 +180,7 @@ void lupa_set_anchor(lua_State *L, void *table, int key, int index)
   GCtab *t = table;
   if ((MSize)key >= t->asize)
     lj_tab_reasize(L, t, 2 * t->asize);
-  copyTV(L, arrayslot(t, key), L->base + index - 1);
+  copyTV(L, arrayslot(t, key), index <= L->top - L->base ? L->base + index - 1 : niltv(L));
   lj_gc_anybarriert(L, t);
 }
 

@@ -208,8 +208,8 @@ unsafe extern "C" {
 
 // These raise when memory is short.
 unsafe extern "C-unwind" {
-    /// Sets an integer key of a table, by its address, to the value at a positive index. The first key beyond the
-    /// array part doubles that; no key may be skipped.
+    /// Sets an integer key of a table, by its address, to the value at a positive index, or to nil if there is none.
+    /// The first key beyond the array part doubles that; no key may be skipped.
     pub fn lupa_set_anchor(L: *mut lua_State, table: *mut u8, key: c_int, index: c_int);
 }
 

@@ -2,7 +2,7 @@
 
 use lupa_core::{
     Bytes, Error, FromLua, FromLuaMulti, Function, IntoLua, IntoLuaMulti, Kind, LuaString, Pusher,
-    Result, Runtime, Slot, Table, Value, Variadic,
+    Reference, Result, Runtime, Slot, Table, Value, Variadic,
 };
 use std::collections::{BTreeMap, HashMap};
 
@@ -254,6 +254,26 @@ fn slots_show_every_kind() -> Result<()> {
         text,
         "Nil Boolean Number String Table Function UserData Thread CData None"
     );
+    Ok(())
+}
+
+#[test]
+fn an_argument_that_is_absent_is_kept_as_nil() -> Result<()> {
+    let lua = Runtime::new()?;
+    let absent = lua.create_function(|call| {
+        let kept = [call.arg(0).to_reference()?, call.get(1)?];
+        let key = call.arg(2).to_registry_key()?;
+        let kinds = [
+            kept[0].kind()?,
+            kept[1].kind()?,
+            call.runtime().registry_reference(&key)?.kind()?,
+        ];
+        call.runtime().remove_registry_value(key)?;
+        call.push(kinds.iter().all(|kind| *kind == Kind::Nil))
+    })?;
+    assert!(absent.call::<bool>(())?);
+    let typed = lua.function(|value: Reference| Ok(value.kind()?.name()))?;
+    assert_eq!(typed.call::<String>(())?, "nil");
     Ok(())
 }
 
