@@ -245,6 +245,11 @@ fn a_coroutine_in_a_slot_gives_its_function_until_it_starts() -> Result<()> {
     let of_nil = new_of(&reference(&lua, "nil")?)?;
     let started = of_nil.resume_with(|_| Ok(()), Directly, |_| Ok(()));
     fails(started, "attempt to call");
+    // In the frame of a host function, what were left there would be a result.
+    let ask = lua.create_function(|call| call.arg(0).coroutine_function().map(drop))?;
+    for value in [&f, &co, &new_of(&f)?, &new_of(&of_nil)?] {
+        assert_eq!(ask.call::<Variadic<Value>>(value)?.len(), 0);
+    }
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! Coroutines: creation, status, resumption, errors thrown into them.
 
-use super::stack::{Kind, Stack};
+use super::stack::Stack;
 use super::sys::{self, inline, inline::TValue};
 use crate::error::{Error, Result};
 use crate::host::{Call, HostObject, Operation};
@@ -119,10 +119,13 @@ impl<'s> Stack<'s> {
             if sys::lua_gettop(thread) != 1 || sys::lua_checkstack(thread, 2) == 0 {
                 return Ok(false);
             }
+            if sys::lua_type(thread, 1) != sys::LUA_TFUNCTION {
+                return Ok(false);
+            }
             sys::lua_pushvalue(thread, 1);
             sys::lua_xmove(thread, self.l, 1);
         }
-        Ok(self.kind(self.top()) == Kind::Function)
+        Ok(true)
     }
 
     /// Resumes a coroutine with the values above `arguments`, which are popped; pushes
