@@ -432,7 +432,9 @@ impl TableBuilder<'_> {
         let base = self.index + 1;
         let source = Slot::new(self.stack, base);
         let Some(from) = self.stack.table(base) else {
-            return Err(source.mismatch("table"));
+            let mismatch = source.mismatch("table");
+            self.stack.pop_to(self.index);
+            return Err(mismatch);
         };
         let mut position = 0;
         while from.next(&mut position) {

@@ -403,6 +403,10 @@ fn builders_take_entries_from_closures_and_tables() -> Result<()> {
         // After what fails, the builder goes on.
         let foreign = reference(&other, "{}")?;
         assert!(matches!(table.extend(&foreign), Err(Error::WrongRuntime)));
+        fails(
+            table.extend(&reference(&lua, "5")?),
+            "cannot convert number to table",
+        );
         fails(table.set_with(|to| to.nil(), |to| to.nil()), "nil");
         fails(
             table.set_with(|to| to.number(f64::NAN), |to| to.nil()),
