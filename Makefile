@@ -83,9 +83,20 @@ demo: $(VENV)/.group-build $(VENV)/.group-demo ## Render the Mandelbrot set with
 
 test: test-rust test-python ## Run all tests, of the Rust crates, the Python package and the documents
 
-test-rust: $(VENV)/.group-test ## Run the Rust tests alone
+# Rustdoc of the stable Rust looks at the errors' codes of programs that must not compile only if RUSTC_BOOTSTRAP is set. With that in
+# cargo's own environment, dependencies whose build scripts ask for it would be compiled again.
+ifneq ($(OS),Windows_NT)
+RUSTDOC_WITH_CODES := $(CURDIR)/target/rustdoc-with-codes
+endif
+
+$(CURDIR)/target/rustdoc-with-codes: Makefile
+	@mkdir -p $(@D)
+	@printf '#!/bin/sh\nRUSTC_BOOTSTRAP=1 exec rustdoc "$$@"\n' >$@
+	@chmod +x $@
+
+test-rust: $(VENV)/.group-test $(RUSTDOC_WITH_CODES) ## Run the Rust tests alone
 	LIBCLANG_PATH="$$("$(PY)" -c 'import clang.native, os; print(os.path.dirname(clang.native.__file__))')" \
-	cargo test --workspace --exclude lupa-py $(RUST_TEST_FEATURES)
+	$(RUSTDOC_WITH_CODES:%=RUSTDOC="%") cargo test --workspace --exclude lupa-py $(RUST_TEST_FEATURES)
 	$(ALLOCATIONS_TEST)
 
 # Without LuaJIT's assertions: after a failed allocation its account of memory is off by some bytes.

@@ -179,3 +179,8 @@ mod documents {
 #[cfg(doctest)]
 #[doc = include_str!("../tests/forbidden.md")]
 struct Forbidden;
+
+/// Programs with async functions that must not compile.
+#[cfg(all(doctest, feature = "async"))]
+#[doc = include_str!("../tests/forbidden_async.md")]
+struct ForbiddenAsync;
