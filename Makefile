@@ -98,9 +98,14 @@ test-rust: $(VENV)/.group-test $(RUSTDOC_WITH_CODES) ## Run the Rust tests alone
 	LIBCLANG_PATH="$$("$(PY)" -c 'import clang.native, os; print(os.path.dirname(clang.native.__file__))')" \
 	$(RUSTDOC_WITH_CODES:%=RUSTDOC="%") cargo test --workspace --exclude lupa-py $(RUST_TEST_FEATURES)
 	$(ALLOCATIONS_TEST)
+	$(LUA52COMPAT_TEST)
 
 # Without LuaJIT's assertions: after a failed allocation its account of memory is off by some bytes.
 ALLOCATIONS_TEST := cargo test --package lupa-core --features fault-injection,async,serde --test allocations
+
+# LuaJIT is compiled again for it, so only what shows the difference runs.
+LUA52COMPAT_TEST := cargo test --package lupa-core --features lua52compat $(EXT_TEST_FEATURES) \
+	--test lua52compat --test user_types --test objects
 
 test-allocations: ## Let each allocation of each operation fail once (test-rust takes some of them)
 	ALLOCATIONS=all $(ALLOCATIONS_TEST)

@@ -259,7 +259,7 @@ fn what_mlua_has_functions_for_lua_s_own_libraries_do() -> Result<()> {
     })?;
     let code = "local running = ...
         local thread = coroutine.create(function() return running() end)
-        return running() == nil and select(2, coroutine.resume(thread)) == thread";
+        return running() == coroutine.running() and select(2, coroutine.resume(thread)) == thread";
     assert!(lua.load(code).call::<bool>(&running)?);
     // `traceback`, `inspect_stack`
     let trace = lua.function(move |lua: &Runtime| -> Result<(String, i64)> {
