@@ -241,6 +241,8 @@ lint: $(VENV)/.group-lint ## Check formatting, lints, types and the stubs
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --quiet $(RUST_TEST_FEATURES)
+	# What is written must not link to what only a feature brings.
+	RUSTDOCFLAGS='-D warnings' cargo doc --package lupa-core --no-deps --quiet $(EXT_TEST_FEATURES)
 	"$(BIN)/ruff" check .
 	"$(BIN)/ruff" format --check .
 	"$(BIN)/mypy" -p lupa
