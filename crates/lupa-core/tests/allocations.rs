@@ -3,6 +3,9 @@
 //! the right one, and the runtime is usable afterwards.
 //!
 //! Short by default; `ALLOCATIONS=all` (`make test-allocations`) takes each n.
+//!
+//! Not with the feature `assertions`: after a failed allocation LuaJIT's account of its memory may be off by some bytes, which
+//! its assertions take for a leak.
 
 use lupa_core::faults::{self, Plan};
 #[cfg(feature = "serde")]
@@ -1053,16 +1056,28 @@ fn every_allocation(operations: &[(&str, Also, Action)]) {
 }
 
 #[test]
+#[cfg_attr(
+    feature = "assertions",
+    ignore = "LuaJIT's assertions take it for a leak"
+)]
 fn operations() {
     every_allocation(OPERATIONS);
 }
 
 #[test]
+#[cfg_attr(
+    feature = "assertions",
+    ignore = "LuaJIT's assertions take it for a leak"
+)]
 fn slow_operations() {
     every_allocation(SLOW);
 }
 
 #[test]
+#[cfg_attr(
+    feature = "assertions",
+    ignore = "LuaJIT's assertions take it for a leak"
+)]
 fn making_a_runtime() {
     type Make = fn() -> Builder;
     let builders: [(&str, Make); 4] = [
