@@ -20,6 +20,24 @@ use crate::slot::{Pusher, Slot};
 /// | `&Runtime` | nothing: the runtime that makes the call |
 /// | `&Call` | nothing: the call, for instance for [`Call::location`] |
 ///
+/// ```
+/// use lupa_core::{Call, Runtime, Variadic};
+///
+/// let lua = Runtime::new()?;
+/// // `&Call` takes no argument's place: `level` is the first of Lua's.
+/// let line = lua.function(|call: &Call, level: Option<&str>, words: Variadic<String>| {
+///     let place = String::from_utf8_lossy(&call.location()).into_owned();
+///     format!("{place}{}: {}", level.unwrap_or("note"), words.join(" "))
+/// })?;
+/// lua.globals()?.set("line", line)?;
+/// let lines: (String, String) = lua
+///     .load("local a = line(nil, 'disk', 'full')\nlocal b = line('error')\nreturn a, b")
+///     .name("@backup.lua")
+///     .eval()?;
+/// assert_eq!(lines, ("backup.lua:1: note: disk full".into(), "backup.lua:2: error: ".into()));
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
+///
 /// Nobody needs to implement or name this trait: a type becomes an argument by [`FromLua`], one
 /// that borrows from the call by [`Borrowed`].
 ///

@@ -43,6 +43,20 @@ pub trait Around {
 }
 
 /// Nothing around.
+///
+/// ```
+/// use lupa_core::{Directly, Runtime};
+///
+/// let lua = Runtime::new()?;
+/// let trim = lua.load("return string.match(..., '^%s*(.-)%s*$')").into_function()?;
+/// // The result is looked at where Lua has it.
+/// let is_blank = |text: &str| {
+///     trim.call_with(|to| to.push(text), Directly, |results| Ok(results.get(0).bytes() == Some(b"")))
+/// };
+/// assert!(is_blank(" \t ")?);
+/// assert!(!is_blank(" x ")?);
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Directly;
 
@@ -54,6 +68,26 @@ impl Around for Directly {
 }
 
 /// The arguments of a call, to be pushed.
+///
+/// ```
+/// use lupa_core::{Directly, Function, Runtime};
+///
+/// let lua = Runtime::new()?;
+/// let max: Function = lua.load("return math.max").eval()?;
+/// let readings = [3.5, 8.25, 1.0];
+/// let highest = max.call_with(
+///     |arguments| {
+///         arguments.push(0)?;
+///         // Room for all of them at once.
+///         arguments.reserve(readings.len())?;
+///         readings.iter().try_for_each(|reading| arguments.push_reserved(*reading))
+///     },
+///     Directly,
+///     |results| Ok(results.get(0).number()),
+/// )?;
+/// assert_eq!(highest, Some(8.25));
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 pub struct Arguments<'s> {
     stack: Stack<'s>,
     /// Arguments that may be pushed before room must be made.
@@ -109,6 +143,26 @@ impl std::fmt::Debug for Arguments<'_> {
 }
 
 /// The results of a call, to be read.
+///
+/// ```
+/// use lupa_core::{Directly, Runtime};
+///
+/// let lua = Runtime::new()?;
+/// let meter = lua.load("coroutine.yield('volts', 3, 4)").into_function()?.coroutine()?;
+/// let next = || {
+///     meter.resume_with(|_| Ok(()), Directly, |results| {
+///         if results.is_empty() {
+///             return Ok((results.yielded(), None));
+///         }
+///         let readings = results.skip(1);
+///         let sum: f64 = (0..readings.len()).filter_map(|n| readings.get(n).number()).sum();
+///         Ok((results.yielded(), Some(sum)))
+///     })
+/// };
+/// assert_eq!(next()?, (true, Some(7.0)));
+/// assert_eq!(next()?, (false, None));
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Results<'s> {
     first: Slot<'s>,

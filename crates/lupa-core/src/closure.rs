@@ -15,6 +15,32 @@ use std::marker::PhantomData;
 ///
 /// It is implemented for all of them; `Signature` is inferred. Arguments need their types written out
 /// (`|n: f64|`), results do not.
+///
+/// ```
+/// use lupa_core::{HostFn, Result, Runtime, Table, function};
+///
+/// /// Adds a function to the ones that plugins have, and its name to the list of them.
+/// fn offer<Signature: 'static>(
+///     plugins: &Table,
+///     name: &str,
+///     f: impl HostFn<Signature> + Send + 'static,
+/// ) -> Result<()> {
+///     plugins.set(plugins.len()? + 1, name)?;
+///     plugins.set(name, function(f))
+/// }
+///
+/// fn shout(text: &str) -> String {
+///     text.to_uppercase() + "!"
+/// }
+///
+/// let lua = Runtime::new()?;
+/// let plugins = lua.create_table()?;
+/// offer(&plugins, "shout", shout)?;
+/// offer(&plugins, "add", |a: f64, b: f64| a + b)?;
+/// let all: (String, String) = lua.load("local p = ... return p.shout('tea ' .. p.add(1, 2)), p[2]").call(&plugins)?;
+/// assert_eq!(all, ("TEA 3!".into(), "add".into()));
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be called by Lua",
     label = "not a host function",
@@ -30,6 +56,27 @@ pub trait HostFn<Signature> {
 }
 
 /// As [`HostFn`], for closures that change what they have captured.
+///
+/// ```
+/// use lupa_core::{HostFnMut, Result, Runtime};
+///
+/// /// Has a function called for each line of a report that Lua code writes.
+/// fn on_line<Signature: 'static>(
+///     lua: &Runtime,
+///     f: impl HostFnMut<Signature> + Send + 'static,
+/// ) -> Result<()> {
+///     lua.globals()?.set("line", lua.function_mut(f)?)
+/// }
+///
+/// let lua = Runtime::new()?;
+/// let mut longest = 0;
+/// on_line(&lua, move |text: &str| {
+///     longest = text.len().max(longest);
+///     longest
+/// })?;
+/// assert_eq!(lua.load("line('three') return (line('one'))").eval::<usize>()?, 5);
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be called by Lua",
     label = "not a host function",
@@ -49,6 +96,27 @@ pub trait HostFnMut<Signature> {
 ///
 /// The error type of the `Result` is [`Error`], so that a closure that ends with `Ok(…)` needs no annotation. The `?`
 /// operator converts the errors of the standard library, and [`ExternalResult`](crate::ExternalResult) all others.
+///
+/// ```
+/// use lupa_core::{Runtime, function};
+///
+/// let lua = Runtime::new()?;
+/// let globals = lua.globals()?;
+/// globals.set("log", function(|_: &str| ()))?;
+/// globals.set("divide", function(|a: i64, b: i64| (a / b, a % b)))?;
+/// globals.set("parse", function(|text: &str| Ok(text.parse::<f64>()?)))?;
+/// // Two results or none.
+/// globals.set("entry", function(|line: &str| {
+///     line.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned())).unzip()
+/// }))?;
+///
+/// assert_eq!(lua.load("return select('#', log('x'))").eval::<usize>()?, 0);
+/// assert_eq!(lua.load("return divide(7, 2)").eval::<(i64, i64)>()?, (3, 1));
+/// assert_eq!(lua.load("return parse('2.5')").eval::<f64>()?, 2.5);
+/// assert!(!lua.load("return pcall(parse, 'x')").eval::<bool>()?);
+/// assert!(lua.load("local k, v = entry('a=1') return k == 'a' and v == '1' and not entry('a')").eval::<bool>()?);
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the result of a host function",
     note = "it can be a value that implements `IntoLua`, a tuple of values, or a `Result` of these with `lupa_core::Error`: \
@@ -176,6 +244,22 @@ where
 }
 
 /// A host function that is made where it is converted to Lua; see [`function`].
+///
+/// ```
+/// use lupa_core::{HostObject, NewFunction, Runtime, function};
+///
+/// /// A filter for Lua code, wherever it is to be.
+/// fn above(limit: f64) -> NewFunction<impl HostObject> {
+///     function(move |n: f64| n > limit)
+/// }
+///
+/// let lua = Runtime::new()?;
+/// let is_warm: bool = lua.load("local filter = ... return filter(21)").call(above(20.0))?;
+/// assert!(is_warm);
+/// lua.globals()?.set("is_hot", above(30.0))?;
+/// assert!(!lua.load("return is_hot(21)").eval::<bool>()?);
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "it becomes a function when it is converted to Lua"]
 pub struct NewFunction<Object>(Object);

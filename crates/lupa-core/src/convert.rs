@@ -79,6 +79,22 @@ pub trait FromLua<'s>: Sized {
 }
 
 /// Types that can be read from a Lua value and borrow nothing from it.
+///
+/// ```
+/// use lupa_core::{Owned, Result, Runtime};
+///
+/// /// What Lua code has set, or else a default.
+/// fn setting<T: Owned>(lua: &Runtime, name: &str, default: T) -> Result<T> {
+///     Ok(lua.globals()?.get::<Option<T>>(name)?.unwrap_or(default))
+/// }
+///
+/// let lua = Runtime::new()?;
+/// lua.load("width = 80").exec()?;
+/// assert_eq!(setting(&lua, "width", 100_u16)?, 80);
+/// assert_eq!(setting(&lua, "title", String::from("untitled"))?, "untitled");
+/// assert!(setting(&lua, "width", String::new()).is_err());
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be read from a Lua value",
     note = "a value of a `UserType` is read as `UserData`, by `borrow` or `take`, and is an argument of a host function as \
@@ -90,6 +106,26 @@ impl<T: for<'s> FromLua<'s>> Owned for T {}
 
 /// Types that become a Lua value: those of the table at [`FromLua`], values of a [`UserType`](crate::UserType) as objects, and
 /// functions made by [`function`](crate::function()).
+///
+/// ```
+/// use lupa_core::{IntoLua, Pusher, Result, Runtime};
+///
+/// enum Level { Off, At(u8) }
+///
+/// impl IntoLua for Level {
+///     fn into_lua(self, to: Pusher<'_>) -> Result<()> {
+///         match self {
+///             Level::Off => false.into_lua(to),
+///             Level::At(level) => level.into_lua(to),
+///         }
+///     }
+/// }
+///
+/// let lua = Runtime::new()?;
+/// let is_so: bool = lua.load("local a, b = ... return a == false and b == 3").call((Level::Off, Level::At(3)))?;
+/// assert!(is_so);
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot become a Lua value",
     label = "not a Lua value",
@@ -105,6 +141,26 @@ pub trait IntoLua {
 
 /// Several values read from the results of a call: `()`, one value, a tuple of up to twelve, a
 /// [`Variadic`](crate::Variadic), or a `Result`.
+///
+/// ```
+/// use lupa_core::{FromLuaMulti, Result, Results, Runtime, Variadic};
+///
+/// /// What `string.find` gives.
+/// struct Found { first: usize, last: usize, captures: Vec<String> }
+///
+/// impl<'s> FromLuaMulti<'s> for Found {
+///     fn from_results(results: Results<'s>) -> Result<Self> {
+///         let (first, last, Variadic(captures)) = FromLuaMulti::from_results(results)?;
+///         Ok(Found { first, last, captures })
+///     }
+/// }
+///
+/// let lua = Runtime::new()?;
+/// let found: Found = lua.load("return string.find('  port = 80', '(%w+) = (%d+)')").eval()?;
+/// assert_eq!((found.first, found.last), (3, 11));
+/// assert_eq!(found.captures, ["port", "80"]);
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 pub trait FromLuaMulti<'s>: Sized {
     /// Reads the results; missing ones read as nil, extra ones are dropped.
     ///
@@ -115,6 +171,24 @@ pub trait FromLuaMulti<'s>: Sized {
 
 /// Several values pushed as arguments: `()`, one value, a tuple of up to twelve, a slice, a
 /// [`Variadic`](crate::Variadic), or a `Result`.
+///
+/// ```
+/// use lupa_core::{Arguments, IntoLuaMulti, Result, Runtime};
+///
+/// /// A point is two arguments.
+/// struct Point { x: f64, y: f64 }
+///
+/// impl IntoLuaMulti for Point {
+///     fn push_all(self, to: &mut Arguments<'_>) -> Result<()> {
+///         (self.x, self.y).push_all(to)
+///     }
+/// }
+///
+/// let lua = Runtime::new()?;
+/// let distance = lua.load("local x, y = ... return math.sqrt(x * x + y * y)").into_function()?;
+/// assert_eq!(distance.call::<f64>(Point { x: 3.0, y: 4.0 })?, 5.0);
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 pub trait IntoLuaMulti {
     /// Pushes all values.
     ///
@@ -497,6 +571,30 @@ impl<'s> Slot<'s> {
     }
 
     /// Calls `read` with each key and value of a table, metamethods aside.
+    ///
+    /// ```
+    /// use lupa_core::{FromLua, Runtime, Slot};
+    ///
+    /// let lua = Runtime::new()?;
+    /// // A list as `1&2`, any other table as `a=1&b=2`.
+    /// let query = lua.function(|of: Slot<'_>| {
+    ///     let mut parts = Vec::new();
+    ///     if of.is_sequence()? {
+    ///         parts = of.sequence(|item| String::from_lua(item))?;
+    ///     } else {
+    ///         of.entries(|key, value| {
+    ///             parts.push(format!("{}={}", <&str>::from_lua(key)?, <&str>::from_lua(value)?));
+    ///             Ok(())
+    ///         })?;
+    ///         parts.sort();
+    ///     }
+    ///     Ok(parts.join("&"))
+    /// })?;
+    /// lua.globals()?.set("query", query)?;
+    /// assert_eq!(lua.load("return (query { lang = 'en', item = 'tea' })").eval::<String>()?, "item=tea&lang=en");
+    /// assert_eq!(lua.load("return (query { 'tea', 'cake' })").eval::<String>()?, "tea&cake");
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Those of `read`, and a conversion error for what is no table.
