@@ -7,6 +7,17 @@ use std::fmt::{self, Display};
 use std::sync::Arc;
 
 /// An error with what was said about it.
+///
+/// ```
+/// use lupa_core::{Error, ErrorContext, Runtime};
+///
+/// let lua = Runtime::new()?;
+/// let error = lua.load("error('disk full', 0)").exec().context("the backup").unwrap_err();
+/// let Error::Context(error) = error else { panic!() };
+/// assert_eq!(error.context, "the backup");
+/// assert_eq!(error.cause.text(), "disk full");
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct ContextError {

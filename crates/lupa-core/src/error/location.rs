@@ -4,6 +4,20 @@ use super::Error;
 use std::fmt;
 
 /// A line of Lua code, as messages name it: `rules.lua:7`.
+///
+/// ```
+/// use lupa_core::Runtime;
+///
+/// let lua = Runtime::new()?;
+/// let code = "local total = 1\ntotal = total + tax";
+/// let at = lua.load(code).name("@rules.lua").exec().unwrap_err().locations().remove(0);
+/// assert_eq!((at.chunk.as_str(), at.line), ("rules.lua", 2));
+/// assert_eq!(at.to_string(), "rules.lua:2");
+/// // A name that says nothing of a file.
+/// let at = lua.load(code).name("rules").exec().unwrap_err().locations().remove(0);
+/// assert_eq!(at.to_string(), r#"[string "rules"]:2"#);
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Location {

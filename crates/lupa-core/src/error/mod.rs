@@ -25,6 +25,25 @@ use std::error::Error as StdError;
 use std::sync::Arc;
 
 /// The result type of this crate.
+///
+/// ```
+/// use lupa_core::{Result, Runtime};
+/// use std::num::ParseIntError;
+///
+/// fn double(lua: &Runtime, text: &str) -> Result<u32> {
+///     lua.load("return 2 * ...").call(number(text)?)
+/// }
+///
+/// // It may stand for that of the standard library, too.
+/// fn number(text: &str) -> Result<u32, ParseIntError> {
+///     text.parse()
+/// }
+///
+/// let lua = Runtime::new()?;
+/// assert_eq!(double(&lua, "21")?, 42);
+/// assert!(double(&lua, "x").unwrap_err().downcast_ref::<ParseIntError>().is_some());
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What can go wrong in a runtime.
@@ -174,6 +193,26 @@ pub enum Error {
 
 impl Error {
     /// Wraps an error of the host program. One of this crate that was put into a box is taken out of it again.
+    ///
+    /// ```
+    /// use lupa_core::{Error, Runtime, function};
+    ///
+    /// #[derive(Debug, thiserror::Error)]
+    /// #[error("no user {0}")]
+    /// struct NoUser(u32);
+    ///
+    /// let lua = Runtime::new()?;
+    /// lua.globals()?.set("user", function(|id: u32| match id {
+    ///     1 => Ok("Ada"),
+    ///     _ => Err(Error::external(NoUser(id))),
+    /// }))?;
+    /// let error = lua.load("return user(7)").exec().unwrap_err();
+    /// assert_eq!(error.downcast_ref::<NoUser>().unwrap().0, 7);
+    ///
+    /// let boxed: Box<dyn std::error::Error + Send + Sync> = Box::new(Error::Timeout);
+    /// assert!(matches!(Error::external(boxed), Error::Timeout));
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn external(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         match error.into().downcast::<Error>() {
             Ok(error) => *error,
@@ -190,6 +229,27 @@ impl Error {
     }
 
     /// A failed conversion, for implementations of [`FromLua`](crate::FromLua).
+    ///
+    /// ```
+    /// use lupa_core::{Error, FromLua, Result, Runtime, Slot};
+    ///
+    /// struct Percent(f64);
+    ///
+    /// impl<'s> FromLua<'s> for Percent {
+    ///     fn from_lua(slot: Slot<'s>) -> Result<Self> {
+    ///         match f64::from_lua(slot)? {
+    ///             n @ 0.0..=100.0 => Ok(Percent(n)),
+    ///             n => Err(Error::conversion("number", "percentage", format!("{n} is not between 0 and 100"))),
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let lua = Runtime::new()?;
+    /// assert_eq!(lua.load("return 12.5").eval::<Percent>()?.0, 12.5);
+    /// let Err(error) = lua.load("return 120").eval::<Percent>() else { panic!() };
+    /// assert_eq!(error.text(), "cannot convert number to percentage: 120 is not between 0 and 100");
+    /// # Ok::<(), Error>(())
+    /// ```
     #[cold]
     pub fn conversion(from: &'static str, to: &'static str, message: impl Into<String>) -> Self {
         Error::Conversion(Arc::new(ConversionError {
@@ -287,6 +347,22 @@ impl Error {
 
     /// The host program's own error, if this is one of type `T` and no clone of this error is kept
     /// anywhere, for instance by Lua code.
+    ///
+    /// ```
+    /// use lupa_core::Error;
+    ///
+    /// #[derive(Debug, thiserror::Error)]
+    /// #[error("line {line}: {text}")]
+    /// struct ConfigError { line: u32, text: &'static str }
+    ///
+    /// let mut error = Error::external(ConfigError { line: 2, text: "no value" }).context("at the start");
+    /// // The text that was read began at line 40 of a file.
+    /// error.downcast_mut::<ConfigError>().unwrap().line += 39;
+    /// assert_eq!(error.text(), "at the start: line 41: no value");
+    ///
+    /// let _kept = error.clone();
+    /// assert!(error.downcast_mut::<ConfigError>().is_none());
+    /// ```
     pub fn downcast_mut<T: StdError + 'static>(&mut self) -> Option<&mut T> {
         match self {
             Error::External(error) => Arc::get_mut(&mut Arc::get_mut(error)?.error)?.downcast_mut(),

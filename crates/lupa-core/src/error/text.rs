@@ -5,6 +5,16 @@ use std::fmt;
 use std::sync::Arc;
 
 /// A text of Lua's, in whatever encoding that has.
+///
+/// ```
+/// use lupa_core::{Error, Runtime};
+///
+/// let lua = Runtime::new()?;
+/// let Err(Error::Runtime(error)) = lua.load(r"error('caf\233', 0)").exec() else { panic!() };
+/// assert_eq!(error.message[..], *b"caf\xe9");
+/// assert_eq!(error.message.to_str_lossy(), "caf\u{fffd}");
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Message(Vec<u8>);
 
