@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The results of a future, to be pushed.
+#[doc(hidden)]
 pub struct Reply(Push);
 
 type Push = Box<dyn FnOnce(&mut Call<'_>) -> Result<()> + Send>;

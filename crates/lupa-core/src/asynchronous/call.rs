@@ -119,10 +119,12 @@ impl Function {
 
 /// The calls of what an object has.
 macro_rules! objects {
-    ($($(#[$about:meta])* $name:ident;)*) => {$(
-        $(#[$about])*
+    ($($(#[$example:meta])* $name:ident;)*) => {$(
+        /// Calls of what it has, as futures; see [`asynchronous`](crate::asynchronous).
         impl $name {
             /// Lua's `object:name(...)` as a future; see [`Function::call_async`]. The method is looked up at once.
+            ///
+            $(#[$example])*
             ///
             /// # Errors
             /// As [`Self::call_method`], from the future; but the method must be a function.
@@ -165,8 +167,6 @@ macro_rules! objects {
 }
 
 objects! {
-    /// Calls of what a table has, as futures; see [`asynchronous`](crate::asynchronous).
-    ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> lupa_core::Result<()> {
@@ -179,17 +179,54 @@ objects! {
     ///     .eval()?;
     /// assert_eq!(page.call_method_async::<usize>("load", "home").await?, 4);
     /// assert_eq!(page.get::<usize>("size")?, 4);
+    /// // A function of a table that does not take the table.
+    /// assert_eq!(lua.globals()?.call_function_async::<usize>("fetch", "news").await?, 4);
     /// # Ok(())
     /// # }
     /// ```
     Table;
 
-    /// Calls of what an object has, as futures; see [`asynchronous`](crate::asynchronous).
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> lupa_core::Result<()> {
+    /// use lupa_core::{Members, Runtime, UserType};
+    ///
+    /// struct Shop;
+    ///
+    /// impl UserType for Shop {
+    ///     const NAME: &'static str = "Shop";
+    ///     fn members(members: &mut Members<Self>) {
+    ///         members
+    ///             .async_method("price", |_: &Self, item: String| async move { item.len() })
+    ///             .function("total", |price: f64| price * 1.25);
+    ///     }
+    /// }
+    ///
+    /// let lua = Runtime::new()?;
+    /// let shop = lua.create_userdata(Shop)?;
+    /// assert_eq!(shop.call_method_async::<usize>("price", "cake").await?, 4);
+    /// assert_eq!(shop.call_function_async::<f64>("total", 4).await?, 5.0);
+    /// # Ok(())
+    /// # }
+    /// ```
     UserData;
 }
 
 impl Chunk<'_> {
     /// Compiles the code, and runs it with arguments as [`Function::call_async`] does.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> lupa_core::Result<()> {
+    /// use lupa_core::Runtime;
+    ///
+    /// let lua = Runtime::new()?;
+    /// lua.globals()?.set("size", lua.async_function(|page: String| async move { page.len() })?)?;
+    /// let code = "local total = 0 for _, page in ipairs(...) do total = total + size(page) end return total";
+    /// assert_eq!(lua.load(code).call_async::<usize>(vec!["home", "news", "about"]).await?, 13);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As [`Chunk::call`].
@@ -222,6 +259,22 @@ impl Chunk<'_> {
     }
 
     /// As [`Chunk::eval_async`], dropping the results.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> lupa_core::Result<()> {
+    /// use lupa_core::Runtime;
+    /// use std::time::Duration;
+    ///
+    /// let lua = Runtime::new()?;
+    /// lua.globals()?.set("sleep", lua.async_function(|ms: u64| tokio::time::sleep(Duration::from_millis(ms)))?)?;
+    /// let beats = lua.load("beats = 0 while true do beats = beats + 1 sleep(1) end").exec_async();
+    /// // It runs until its future is dropped.
+    /// assert!(tokio::time::timeout(Duration::from_millis(20), beats).await.is_err());
+    /// assert!(lua.globals()?.get::<u32>("beats")? > 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As [`Chunk::call`].
@@ -299,6 +352,22 @@ impl Coroutine {
 }
 
 /// What a coroutine yields, as a [`Stream`]; see [`Coroutine::into_stream`]. It ends after an error.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> lupa_core::Result<()> {
+/// use lupa_core::{Runtime, asynchronous::CoroutineStream};
+///
+/// let lua = Runtime::new()?;
+/// let squares = lua.load("for n = 1, ... do coroutine.yield(n * n) end error('no more', 0)").into_function()?;
+/// let mut squares: CoroutineStream<u32> = squares.coroutine()?.into_stream(2);
+/// assert_eq!(squares.next().await.transpose()?, Some(1));
+/// assert_eq!(squares.next().await.transpose()?, Some(4));
+/// assert_eq!(squares.next().await.unwrap().unwrap_err().text(), "no more");
+/// assert!(squares.next().await.is_none());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a stream does nothing unless it is polled"]
 pub struct CoroutineStream<'a, T> {

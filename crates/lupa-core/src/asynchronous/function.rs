@@ -16,6 +16,30 @@ use std::marker::PhantomData;
 
 /// Closures that [`Runtime::async_function`] takes: of up to eight [`AsyncArgument`]s, giving a future of an
 /// [`AsyncOutcome`]. `Signature` is only there to tell them apart.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> lupa_core::Result<()> {
+/// use lupa_core::{Result, Runtime, asynchronous::AsyncFn};
+///
+/// /// Adds an async function to the globals, and its name to the list of them.
+/// fn offer<Signature: 'static>(lua: &Runtime, name: &str, f: impl AsyncFn<Signature>) -> Result<()> {
+///     lua.load("local name, f = ... waiting = waiting or {} table.insert(waiting, name) _G[name] = f")
+///         .call((name, lua.async_function(f)?))
+/// }
+///
+/// async fn add(a: f64, b: f64) -> f64 {
+///     a + b
+/// }
+///
+/// let lua = Runtime::new()?;
+/// offer(&lua, "add", add)?;
+/// offer(&lua, "greet", |name: String| async move { format!("Hello, {name}!") })?;
+/// let code = "return greet(waiting[1]), add(1, #waiting)";
+/// assert_eq!(lua.load(code).eval_async::<(String, f64)>().await?, ("Hello, add!".into(), 3.0));
+/// # Ok(())
+/// # }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an async function of Lua",
     label = "not an async host function",
@@ -35,6 +59,27 @@ pub struct Started(Future);
 
 /// An argument of an async function: any type that borrows nothing from Lua, a [`Variadic`] for all that are left, or the
 /// [`Runtime`], which takes no place among the arguments.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> lupa_core::Result<()> {
+/// use lupa_core::{Result, Runtime, Table};
+///
+/// let lua = Runtime::new()?;
+/// // A `String`, not a `&str`: the future has it while Lua code waits.
+/// let read = lua.async_function(|lua: Runtime, name: String, into: Option<Table>| async move {
+///     tokio::task::yield_now().await;
+///     let page = into.map_or_else(|| lua.create_table(), Ok)?;
+///     page.set("title", name.to_uppercase())?;
+///     Ok(page)
+/// })?;
+/// lua.globals()?.set("read", read)?;
+/// let code = "local page = { n = 1 } return read('news').title, read('home', page).title, page.title";
+/// let titles: (String, String, String) = lua.load(code).eval_async().await?;
+/// assert_eq!(titles, ("NEWS".into(), "HOME".into(), "HOME".into()));
+/// # Ok(())
+/// # }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "an async function cannot take an argument of type `{Self}`",
     note = "it can take types that implement `FromLua` and borrow nothing, `Variadic` as the last one, and `Runtime`"
@@ -93,6 +138,25 @@ impl<T: Owned> AsyncArgument for Variadic<T> {
 }
 
 /// What the future of an async function gives: one value, a tuple, a [`Variadic`] or nothing, or a [`Result`] of these.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> lupa_core::Result<()> {
+/// use lupa_core::{Error, Runtime};
+///
+/// let lua = Runtime::new()?;
+/// let share = lua.async_function(|coins: u32, among: u32| async move {
+///     tokio::task::yield_now().await;
+///     match among {
+///         0 => Err(Error::message("there is nobody")),
+///         _ => Ok((coins / among, coins % among)),
+///     }
+/// })?;
+/// assert_eq!(share.call_async::<(u32, u32)>((17, 5)).await?, (3, 2));
+/// assert_eq!(share.call_async::<()>((17, 0)).await.unwrap_err().text(), "there is nobody");
+/// # Ok(())
+/// # }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be what the future of an async function gives",
     note = "it can be a value that implements `IntoLua`, a tuple of values, or a `Result` of these with `lupa_core::Error`: \
@@ -118,6 +182,36 @@ impl<T: IntoLuaMulti + Send + 'static> AsyncOutcome for Result<T, Error> {
 
 /// Closures that [`Members::async_method`](crate::Members::async_method) takes: as [`AsyncFn`], with a reference to the value before the
 /// arguments.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> lupa_core::Result<()> {
+/// use lupa_core::{Members, Runtime, UserType};
+/// use std::sync::Arc;
+///
+/// struct Sensor { name: Arc<str> }
+///
+/// impl Sensor {
+///     // By `use<>` the future keeps nothing of the sensor.
+///     fn read(&self, unit: String) -> impl Future<Output = String> + Send + use<> {
+///         let name = Arc::clone(&self.name);
+///         async move { format!("{name}: 21 {unit}") }
+///     }
+/// }
+///
+/// impl UserType for Sensor {
+///     const NAME: &'static str = "Sensor";
+///     fn members(members: &mut Members<Self>) {
+///         members.async_method("read", Self::read);
+///     }
+/// }
+///
+/// let lua = Runtime::new()?;
+/// let sensor = lua.create_userdata(Sensor { name: "kitchen".into() })?;
+/// assert_eq!(sensor.call_method_async::<String>("read", "°C").await?, "kitchen: 21 °C");
+/// # Ok(())
+/// # }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an async method of `{T}`",
     label = "not an async method",
