@@ -22,7 +22,7 @@ pub(super) type Result<T> = std::result::Result<T, Failure>;
 /// let error = lua.load(code).eval::<Serde<Vec<Server>>>().unwrap_err();
 /// assert_eq!(error.to_string(), r#"[2].port: expected u16, got string "x""#);
 /// let Error::Data(error) = error else { panic!() };
-/// assert_eq!(error.path(), "[2].port");
+/// assert_eq!((error.path(), error.message()), ("[2].port", r#"expected u16, got string "x""#));
 /// # Ok::<(), Error>(())
 /// ```
 #[derive(Debug)]

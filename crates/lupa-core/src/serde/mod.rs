@@ -147,6 +147,23 @@ impl<'s, T: DeserializeOwned> FromLua<'s> for Serde<T> {
 }
 
 /// A value that becomes a Lua value with options; see [`SerdeOptions::to_lua`].
+///
+/// ```
+/// use lupa_core::{Runtime, serde::{SerdeOptions, ToLua}};
+///
+/// static OPTIONS: SerdeOptions = SerdeOptions::new().array_metatable(true);
+///
+/// /// As this program gives data to Lua.
+/// fn data<T: serde::Serialize>(value: &T) -> ToLua<'_, T> {
+///     OPTIONS.to_lua(value)
+/// }
+///
+/// let lua = Runtime::new()?;
+/// lua.globals()?.set("tags", data(&["new", "hot"]))?;
+/// let text: String = lua.load("return table.concat(tags, ' ') .. ...").call(data(&'!'))?;
+/// assert_eq!(text, "new hot!");
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct ToLua<'a, T: ?Sized> {
     value: &'a T,
@@ -252,6 +269,19 @@ impl Runtime {
 
     /// As [`Runtime::serialize`], with options.
     ///
+    /// ```
+    /// use lupa_core::{Runtime, serde::{Nulls, SerdeOptions}};
+    /// use std::collections::BTreeMap;
+    ///
+    /// let lua = Runtime::new()?;
+    /// let row = BTreeMap::from([("name", Some("Ada")), ("note", None)]);
+    /// let options = SerdeOptions::new().nulls(Nulls::Always);
+    /// let keys = lua.load("local n = 0 for _ in pairs(...) do n = n + 1 end return n").into_function()?;
+    /// assert_eq!(keys.call::<u32>(lua.serialize_with(&row, &options)?)?, 2);
+    /// assert_eq!(keys.call::<u32>(lua.serialize(&row)?)?, 1);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Runtime::serialize`].
     pub fn serialize_with<T: Serialize + ?Sized>(
@@ -280,6 +310,21 @@ impl Runtime {
     }
 
     /// As [`Runtime::deserialize`], with options.
+    ///
+    /// ```
+    /// use lupa_core::{Runtime, Value, serde::SerdeOptions};
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Plugin { name: String, start: Option<String> }
+    ///
+    /// let lua = Runtime::new()?;
+    /// let value: Value = lua.load("return { name = 'mail', start = function() end }").eval()?;
+    /// let options = SerdeOptions::new().unsupported_as_nil(true);
+    /// let plugin: Plugin = lua.deserialize_with(&value, &options)?;
+    /// assert_eq!((plugin.name.as_str(), plugin.start), ("mail", None));
+    /// assert!(lua.deserialize::<Plugin>(&value).is_err());
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Runtime::deserialize`].

@@ -1,6 +1,24 @@
 //! How values are converted.
 
 /// Where `None` and `()` become [`Null`](super::Null) instead of nil.
+///
+/// ```
+/// use lupa_core::{Runtime, serde::{Nulls, SerdeOptions}};
+/// use std::collections::BTreeMap;
+///
+/// let lua = Runtime::new()?;
+/// let list = [None, Some(2)];
+/// let map = BTreeMap::from([("note", None::<i32>)]);
+/// let are_nil = |nulls| {
+///     let options = SerdeOptions::new().nulls(nulls);
+///     lua.load("local list, map = ... return list[1] == nil, map.note == nil")
+///         .call::<(bool, bool)>((options.to_lua(&list), options.to_lua(&map)))
+/// };
+/// assert_eq!(are_nil(Nulls::Never)?, (true, true));
+/// assert_eq!(are_nil(Nulls::InSequences)?, (false, true));
+/// assert_eq!(are_nil(Nulls::Always)?, (false, false));
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Nulls {
@@ -66,6 +84,21 @@ impl SerdeOptions {
 
     /// Whether sequences get [`Runtime::array_metatable`](crate::Runtime::array_metatable), by which one that is
     /// empty is known from an empty map on the way back. Off by default.
+    ///
+    /// ```
+    /// use lupa_core::{Runtime, serde::SerdeOptions};
+    /// use serde_json::json;
+    ///
+    /// let lua = Runtime::new()?;
+    /// let data = json!({ "tags": [], "links": {} });
+    /// let options = SerdeOptions::new().array_metatable(true);
+    /// let value = lua.serialize_with(&data, &options)?;
+    /// assert_eq!(lua.deserialize::<serde_json::Value>(value)?, data);
+    /// // Without it what was an empty sequence is a map, too.
+    /// let value = lua.serialize(&data)?;
+    /// assert_eq!(lua.deserialize::<serde_json::Value>(value)?, json!({ "tags": {}, "links": {} }));
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     pub const fn array_metatable(mut self, on: bool) -> Self {
         self.array_metatable = on;
         self
@@ -93,6 +126,19 @@ impl SerdeOptions {
     }
 
     /// Whether a table inside itself is read as nil there. Off by default: it is an error.
+    ///
+    /// ```
+    /// use lupa_core::{Runtime, Value, serde::SerdeOptions};
+    /// use serde_json::json;
+    ///
+    /// let lua = Runtime::new()?;
+    /// let page: Value = lua.load("local page = { title = 'home' } page.links = { page, 'news' } return page").eval()?;
+    /// let options = SerdeOptions::new().cycles_as_nil(true);
+    /// let read: serde_json::Value = lua.deserialize_with(&page, &options)?;
+    /// assert_eq!(read, json!({ "title": "home", "links": [null, "news"] }));
+    /// assert!(lua.deserialize::<serde_json::Value>(&page).is_err());
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     pub const fn cycles_as_nil(mut self, on: bool) -> Self {
         self.cycles_as_nil = on;
         self
@@ -109,6 +155,24 @@ impl SerdeOptions {
     /// How many values are read from Lua at most, where a long string counts as one for each 64 bytes; 2^24 by
     /// default. A few small tables that refer to each other can stand for more data than any memory holds, so do not
     /// raise this for code that is not trusted.
+    ///
+    /// ```
+    /// use lupa_core::{Runtime, Value, serde::SerdeOptions};
+    ///
+    /// let lua = Runtime::new()?;
+    /// let options = SerdeOptions::new().depth_limit(3).size_limit(1000);
+    /// let read = |code: &str| {
+    ///     let value: Value = lua.load(code).eval()?;
+    ///     lua.deserialize_with::<serde_json::Value>(value, &options)
+    /// };
+    /// assert!(read("return { { { 1 } } }").is_ok());
+    /// let error = read("return { { { { 1 } } } }").unwrap_err();
+    /// assert!(error.text().contains("nested deeper than 3 levels"));
+    /// // Three tables that stand for a million values.
+    /// let code = "local t = 1 for _ = 1, 3 do local next = {} for i = 1, 100 do next[i] = t end t = next end return t";
+    /// assert!(read(code).unwrap_err().text().contains("more data than 1000 values"));
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     pub const fn size_limit(mut self, values: usize) -> Self {
         self.size_limit = values;
         self

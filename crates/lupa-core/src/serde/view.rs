@@ -14,6 +14,21 @@ use crate::{convert::IntoLua, error::Result, runtime::Runtime, slot::Slot};
 use serde::ser::{Error, Serialize, SerializeMap, SerializeSeq, Serializer};
 
 /// A Lua value to be written by any serializer, with options; see [`SerdeOptions::serializable`].
+///
+/// ```
+/// use lupa_core::{Runtime, Table, serde::{Serializable, SerdeOptions}};
+///
+/// #[derive(serde::Serialize)]
+/// struct Report<'a> { id: u32, state: Serializable<'a, Table> }
+///
+/// let lua = Runtime::new()?;
+/// let state: Table = lua.load("return { step = 2, done = {}, next = print }").eval()?;
+/// let options = SerdeOptions::new().sort_keys(true).unsupported_as_nil(true);
+/// let report = Report { id: 7, state: options.serializable(&state) };
+/// let json = serde_json::to_string(&report).unwrap();
+/// assert_eq!(json, r#"{"id":7,"state":{"done":{},"next":null,"step":2}}"#);
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Serializable<'a, T> {
     pub(super) value: &'a T,
