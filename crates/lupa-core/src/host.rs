@@ -12,6 +12,27 @@ use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 /// An operation of Lua code on a host object: the metamethods of Lua 5.1.
+///
+/// ```
+/// use lupa_core::{Call, HostObject, Operation, Result, Runtime};
+///
+/// /// Answers whatever is done with it by the name of that.
+/// struct Echo;
+///
+/// impl HostObject for Echo {
+///     const NAME: &'static str = "echo";
+///     const OPERATIONS: &'static [Operation] = Operation::ALL;
+///     fn invoke(&self, operation: Operation, call: &mut Call<'_>) -> Result<()> {
+///         call.push(operation.metamethod())
+///     }
+/// }
+///
+/// let lua = Runtime::new()?;
+/// lua.globals()?.set("echo", lua.create_object(Echo)?)?;
+/// let names: Vec<String> = lua.load("return { tostring(echo), echo.x, echo(), 1 + echo, -echo, #echo }").eval()?;
+/// assert_eq!(names, ["__tostring", "__index", "__call", "__add", "__unm", "__len"]);
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(i32)]
 #[non_exhaustive]
@@ -238,6 +259,17 @@ impl<'s> Call<'s> {
 
     /// Where the caller is, as Lua's messages begin: chunk name, line and `: `. Empty for
     /// callers that are not Lua code.
+    ///
+    /// ```
+    /// let lua = lupa_core::Runtime::new()?;
+    /// lua.globals()?.set("note", lua.create_function(|call| {
+    ///     let text = if call.is_empty() { "here" } else { call.get(0)? };
+    ///     call.push(format!("{}{text}", String::from_utf8_lossy(&call.location())))
+    /// })?)?;
+    /// let notes: Vec<String> = lua.load("return {\n  note('old'),\n  note(),\n}").name("@mail.lua").eval()?;
+    /// assert_eq!(notes, ["mail.lua:2: old", "mail.lua:3: here"]);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     pub fn location(&self) -> Vec<u8> {
         let top = self.stack.top();
         if self.stack.reserve(2).is_err() {
@@ -259,6 +291,24 @@ impl<'s> Call<'s> {
     }
 
     /// Adds a result by a closure that pushes it.
+    ///
+    /// ```
+    /// use lupa_core::{Function, Runtime};
+    ///
+    /// let lua = Runtime::new()?;
+    /// // A global by its name if that is a function, else what was given beside the name.
+    /// let find = lua.create_function(|call| {
+    ///     let name: &str = call.get(0)?;
+    ///     let (lua, other) = (call.runtime_ref(), call.arg(1));
+    ///     call.push_with(|to| match lua.globals()?.get::<Function>(name) {
+    ///         Ok(function) => to.lua_function(&function),
+    ///         Err(_) => to.slot(other),
+    ///     })
+    /// })?;
+    /// assert_eq!(find.call::<Function>("tostring")?.call::<String>(1)?, "1");
+    /// assert_eq!(find.call::<String>(("nothing", "else"))?, "else");
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Call::push`].
@@ -286,6 +336,21 @@ impl<'s> Call<'s> {
     }
 
     /// Raises any Lua value as an error: return what this gives.
+    ///
+    /// ```
+    /// let lua = lupa_core::Runtime::new()?;
+    /// lua.globals()?.set("root", lua.create_function(|call| {
+    ///     let n: f64 = call.get(0)?;
+    ///     if n < 0.0 {
+    ///         let problem = call.runtime().create_table_from([("number", n)])?;
+    ///         return Err(call.raise(problem));
+    ///     }
+    ///     call.push(n.sqrt())
+    /// })?)?;
+    /// let code = "local ok, problem = pcall(root, -9) return root(9), problem.number";
+    /// assert_eq!(lua.load(code).eval::<(f64, f64)>()?, (3.0, -9.0));
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     pub fn raise(&mut self, value: impl IntoLua) -> Error {
         match self.push(value) {
             Ok(()) => Error::Raised,
@@ -295,6 +360,18 @@ impl<'s> Call<'s> {
 
     /// As [`Call::raise`], for an error that Lua code cannot catch with `pcall`: it ends
     /// all Lua code up to the host's call that runs it.
+    ///
+    /// ```
+    /// let lua = lupa_core::Runtime::new()?;
+    /// lua.globals()?.set("quit", lua.create_function(|call| {
+    ///     let code: f64 = call.get(0)?;
+    ///     Err(call.raise_uncatchable(format!("quit with {code}")))
+    /// })?)?;
+    /// let error = lua.load("pcall(quit, 3) went_on = true").exec().unwrap_err();
+    /// assert_eq!(error.text(), "quit with 3");
+    /// assert!(!lua.globals()?.contains_key("went_on")?);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     pub fn raise_uncatchable(&mut self, value: impl IntoLua) -> Error {
         match self.push(value) {
             Ok(()) => {
@@ -307,6 +384,26 @@ impl<'s> Call<'s> {
 }
 
 /// The runtime of a call; see [`Call::runtime_ref`].
+///
+/// ```
+/// use lupa_core::Runtime;
+/// use std::collections::BTreeMap;
+///
+/// let lua = Runtime::new()?;
+/// lua.set_app_data(BTreeMap::from([("cake", 5_i64), ("tea", 3)]))?;
+/// lua.globals()?.set("prices", lua.create_function(|call| {
+///     let lua = call.runtime_ref();
+///     // By `call.runtime()` the map would borrow from the call, which could push nothing meanwhile.
+///     if let Some(prices) = lua.app_data_ref::<BTreeMap<&str, i64>>()? {
+///         for price in prices.values() {
+///             call.push(*price)?;
+///         }
+///     }
+///     Ok(())
+/// })?)?;
+/// assert_eq!(lua.load("return prices()").eval::<(i64, i64)>()?, (5, 3));
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 pub struct RuntimeRef<'s> {
     runtime: ManuallyDrop<Runtime>,
     lifetime: PhantomData<&'s ()>,

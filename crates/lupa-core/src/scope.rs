@@ -17,6 +17,26 @@ use std::sync::Arc;
 ///
 /// `'scope` is the time of the scope, `'env` that of what is borrowed from outside it. The scope may be
 /// copied into the closures that it lends, which can so lend more.
+///
+/// ```
+/// use lupa_core::Runtime;
+///
+/// let lua = Runtime::new()?;
+/// let words: &[&str] = &["tea", "cake"];
+/// let mut length = 0;
+/// lua.scope(|scope| {
+///     let globals = scope.runtime().globals()?;
+///     // A function that lends another one: an iterator.
+///     globals.set("words", scope.function(move || {
+///         let mut rest = words.iter();
+///         scope.function_mut(move || rest.next().copied())
+///     })?)?;
+///     globals.set("add", scope.function_mut(|n: usize| length += n)?)?;
+///     lua.load("for word in words() do add(#word) end").exec()
+/// })?;
+/// assert_eq!(length, 7);
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct Scope<'scope, 'env> {
     loans: &'scope Loans<'scope, 'env>,
@@ -87,6 +107,30 @@ impl<'scope> Scope<'scope, '_> {
     }
 
     /// Lends an object to be read: its methods with `&self`, fields and operators work, what would change it is an error.
+    ///
+    /// ```
+    /// use lupa_core::{Members, Runtime, UserType};
+    ///
+    /// struct Settings { width: u32 }
+    ///
+    /// impl UserType for Settings {
+    ///     const NAME: &'static str = "Settings";
+    ///     fn members(members: &mut Members<Self>) {
+    ///         members.field("width", |this| this.width, |this, to| this.width = to);
+    ///     }
+    /// }
+    ///
+    /// let lua = Runtime::new()?;
+    /// let settings = Settings { width: 80 };
+    /// lua.scope(|scope| {
+    ///     lua.globals()?.set("settings", scope.object(&settings)?)?;
+    ///     assert_eq!(lua.load("return settings.width").eval::<u32>()?, settings.width);
+    ///     let error = lua.load("settings.width = 100").exec().unwrap_err();
+    ///     assert_eq!(error.text(), "the Settings was lent to be read only");
+    ///     Ok(())
+    /// })?;
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Scope::function`].

@@ -78,6 +78,19 @@ impl<'s> Slot<'s> {
     }
 
     /// The number, or what a string reads as, by Lua's own coercion.
+    ///
+    /// ```
+    /// use lupa_core::{Runtime, Slot};
+    ///
+    /// let lua = Runtime::new()?;
+    /// let look = lua.function(|of: Slot<'_>| (of.is_nil(), of.boolean(), of.truthy(), of.coerced_number()))?;
+    /// type Looks = (bool, Option<bool>, bool, Option<f64>);
+    /// assert_eq!(look.call::<Looks>(())?, (true, None, false, None));
+    /// assert_eq!(look.call::<Looks>(false)?, (false, Some(false), false, None));
+    /// assert_eq!(look.call::<Looks>(0)?, (false, None, true, Some(0.0)));
+    /// assert_eq!(look.call::<Looks>("0x10")?, (false, None, true, Some(16.0)));
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     pub fn coerced_number(self) -> Option<f64> {
         match self.kind() {
             Kind::Number | Kind::String => self.stack.coerced_number(self.index),
@@ -110,6 +123,31 @@ impl<'s> Slot<'s> {
     }
 
     /// What is inside a host function made of a `T`, see [`Pusher::function`]. Takes a stack slot.
+    ///
+    /// ```
+    /// use lupa_core::{Call, HostObject, Operation, Result, Runtime, Slot};
+    ///
+    /// /// A function that adds.
+    /// struct Adder(f64);
+    ///
+    /// impl HostObject for Adder {
+    ///     const NAME: &'static str = "adder";
+    ///     const OPERATIONS: &'static [Operation] = &[Operation::Call];
+    ///     fn invoke(&self, _: Operation, call: &mut Call<'_>) -> Result<()> {
+    ///         let n: f64 = call.get(0)?;
+    ///         call.push(self.0 + n)
+    ///     }
+    /// }
+    ///
+    /// let lua = Runtime::new()?;
+    /// let added = lua.function(|f: Slot<'_>| f.function_object::<Adder>().map(|adder| adder.0))?;
+    /// lua.globals()?.set("added", added)?;
+    /// let adder = lua.create_function(|call| call.push_with(|to| to.function(Adder(5.0))))?;
+    /// lua.globals()?.set("adder", adder)?;
+    /// let all: (f64, f64, Option<f64>) = lua.load("local f = adder() return f(1), added(f), added(print)").eval()?;
+    /// assert_eq!(all, (6.0, 5.0, None));
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     pub fn function_object<T: HostObject>(self) -> Option<HostRef<'s, T>> {
         if self.kind() == Kind::Function {
             self.stack.function_payload(self.index)
@@ -120,6 +158,21 @@ impl<'s> Slot<'s> {
 
     /// An address that identifies a table, function, coroutine or userdata among
     /// the live ones; null for other values.
+    ///
+    /// ```
+    /// use lupa_core::{Runtime, Slot};
+    /// use std::collections::HashSet;
+    ///
+    /// let lua = Runtime::new()?;
+    /// // How many different tables a list has.
+    /// let different = lua.function(|list: Slot<'_>| {
+    ///     let items = list.sequence(|item| Ok(item.address()))?;
+    ///     Ok(items.into_iter().filter(|address| !address.is_null()).collect::<HashSet<_>>().len())
+    /// })?;
+    /// lua.globals()?.set("different", different)?;
+    /// assert_eq!(lua.load("local t = {} return (different { t, {}, t, 5 })").eval::<usize>()?, 2);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     pub fn address(self) -> *const std::ffi::c_void {
         if self.kind() == Kind::None {
             std::ptr::null()
@@ -135,6 +188,17 @@ impl<'s> Slot<'s> {
     }
 
     /// The value of an `int64_t` or `uint64_t` of the FFI library; `None` for other values.
+    ///
+    /// ```
+    /// use lupa_core::{Runtime, Slot};
+    ///
+    /// let lua = Runtime::new()?;
+    /// let wide = lua.function(|of: Slot<'_>| Ok(of.cdata_integer()?.map(|n| n.to_string())))?;
+    /// lua.globals()?.set("wide", wide)?;
+    /// let all: (String, Option<String>) = lua.load("return wide(18446744073709551615ULL), wide(1)").eval()?;
+    /// assert_eq!(all, ("18446744073709551615".into(), None));
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// None at present.
@@ -154,6 +218,38 @@ impl<'s> Slot<'s> {
     }
 
     /// The error for a value that does not convert to `to`.
+    ///
+    /// ```
+    /// use lupa_core::{Call, FromLua, HostObject, Operation, Result, Runtime, Slot};
+    /// use std::sync::Arc;
+    ///
+    /// /// An image that Lua code holds and Rust code shares.
+    /// struct Image(Arc<[u8]>);
+    ///
+    /// impl HostObject for Image {
+    ///     const NAME: &'static str = "image";
+    ///     const OPERATIONS: &'static [Operation] = &[];
+    ///     fn invoke(&self, _: Operation, _: &mut Call<'_>) -> Result<()> {
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// impl<'s> FromLua<'s> for Image {
+    ///     fn from_lua(slot: Slot<'s>) -> Result<Self> {
+    ///         let image = slot.object::<Image>().ok_or_else(|| slot.mismatch("image"))?;
+    ///         Ok(Image(Arc::clone(&image.0)))
+    ///     }
+    /// }
+    ///
+    /// let lua = Runtime::new()?;
+    /// let image = lua.create_object(Image(Arc::from([1, 2, 3])))?;
+    /// let size = lua.function(|image: Image| image.0.len())?;
+    /// assert_eq!(size.call::<usize>(&image)?, 3);
+    /// assert!(size.call::<usize>("x").unwrap_err().text().ends_with("cannot convert string to image"));
+    /// let name = lua.function(|of: Slot<'_>| of.type_name())?;
+    /// assert_eq!(name.call::<String>(&image)?, "image");
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     #[cold]
     pub fn mismatch(self, to: &'static str) -> Error {
         Error::conversion(self.type_name(), to, "")
@@ -204,6 +300,40 @@ impl std::fmt::Debug for Slot<'_> {
 /// assert_eq!(area, 12.0);
 /// # Ok::<(), lupa_core::Error>(())
 /// ```
+///
+/// ```
+/// use lupa_core::{Function, IntoLua, Pusher, Result, Runtime, Table};
+///
+/// /// A cell of a sheet.
+/// enum Cell<'a> {
+///     Empty,
+///     Flag(bool),
+///     Number(f64),
+///     Text(&'a [u8]),
+///     Row(&'a Table),
+///     Formula(&'a Function),
+/// }
+///
+/// impl IntoLua for Cell<'_> {
+///     fn into_lua(self, to: Pusher<'_>) -> Result<()> {
+///         match self {
+///             Cell::Empty => to.nil(),
+///             Cell::Flag(flag) => to.boolean(flag),
+///             Cell::Number(number) => to.number(number),
+///             Cell::Text(text) => to.bytes(text),
+///             Cell::Row(row) => to.table(row),
+///             Cell::Formula(function) => to.lua_function(function),
+///         }
+///     }
+/// }
+///
+/// let lua = Runtime::new()?;
+/// let (row, double): (Table, Function) = lua.load("return { 7 }, function(n) return 2 * n end").eval()?;
+/// let cells = (Cell::Flag(true), Cell::Number(4.0), Cell::Text(b"px"), Cell::Row(&row), Cell::Formula(&double), Cell::Empty);
+/// let code = "local flag, n, text, row, f, empty = ... return flag and empty == nil and f(n + row[1]) .. text";
+/// assert_eq!(lua.load(code).call::<String>(cells)?, "22px");
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 pub struct Pusher<'s> {
     stack: Stack<'s>,
 }
@@ -249,6 +379,20 @@ impl<'s> Pusher<'s> {
     }
 
     /// Pushes the value of a slot of the same runtime.
+    ///
+    /// ```
+    /// let lua = lupa_core::Runtime::new()?;
+    /// // The first argument that is not false or nil.
+    /// let first = lua.create_function(|call| {
+    ///     let first = (0..call.len()).map(|index| call.arg(index)).find(|argument| argument.truthy());
+    ///     call.push_with(|to| match first {
+    ///         Some(found) => to.slot(found),
+    ///         None => to.nil(),
+    ///     })
+    /// })?;
+    /// assert_eq!(first.call::<String>((None::<f64>, false, "tea", "cake"))?, "tea");
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     pub fn slot(self, slot: Slot<'_>) -> Result<()> {
         if slot.kind() == Kind::None {
             return self.nil();
@@ -278,6 +422,36 @@ impl<'s> Pusher<'s> {
     /// `identity` is a number below 2^53, such as an address, and `is_same` confirms that a
     /// userdata found for it holds the object that is meant.
     ///
+    /// ```
+    /// use lupa_core::{Call, HostObject, Operation, Result, Runtime};
+    /// use std::sync::Arc;
+    ///
+    /// /// A node of a tree that the host keeps.
+    /// struct Node(Arc<str>);
+    ///
+    /// impl HostObject for Node {
+    ///     const NAME: &'static str = "node";
+    ///     const OPERATIONS: &'static [Operation] = &[Operation::ToString];
+    ///     fn invoke(&self, _: Operation, call: &mut Call<'_>) -> Result<()> {
+    ///         call.push(&*self.0)
+    ///     }
+    /// }
+    ///
+    /// let lua = Runtime::new()?;
+    /// let root: Arc<str> = "root".into();
+    /// let find = lua.create_function(move |call| {
+    ///     call.push_with(|to| {
+    ///         let address = Arc::as_ptr(&root).cast::<u8>() as usize;
+    ///         to.identified_object(address, |node: &Node| Arc::ptr_eq(&node.0, &root), || Node(root.clone()))
+    ///     })
+    /// })?;
+    /// // A new userdata each time.
+    /// let copy = lua.create_function(|call| call.push_with(|to| to.object(Node("root".into()))))?;
+    /// let code = "local find, copy = ... return rawequal(find(), find()), rawequal(copy(), copy()), tostring(find())";
+    /// assert_eq!(lua.load(code).call::<(bool, bool, String)>((find, copy))?, (true, false, "root".into()));
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Memory`].
     #[inline]
@@ -291,6 +465,28 @@ impl<'s> Pusher<'s> {
     }
 
     /// Pushes a function whose calls are `object`'s [`Operation::Call`](crate::Operation::Call).
+    ///
+    /// ```
+    /// use lupa_core::{Call, HostObject, Operation, Result, Runtime};
+    ///
+    /// /// A function that gives its argument back with a unit.
+    /// struct Unit(&'static str);
+    ///
+    /// impl HostObject for Unit {
+    ///     const NAME: &'static str = "unit";
+    ///     const OPERATIONS: &'static [Operation] = &[Operation::Call];
+    ///     fn invoke(&self, _: Operation, call: &mut Call<'_>) -> Result<()> {
+    ///         let number: f64 = call.get(0)?;
+    ///         call.push(format!("{number} {}", self.0))
+    ///     }
+    /// }
+    ///
+    /// let lua = Runtime::new()?;
+    /// let units = lua.create_table_with(0, 1, |units| units.set_with(|to| to.bytes(b"metres"), |to| to.function(Unit("m"))))?;
+    /// let text: (String, String) = lua.load("local u = ... return type(u.metres), u.metres(1.5)").call(units)?;
+    /// assert_eq!(text, ("function".into(), "1.5 m".into()));
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     pub fn function<T: HostObject>(self, object: T) -> Result<()> {
         self.stack.push_function(object);
         Ok(())
@@ -424,6 +620,21 @@ impl TableBuilder<'_> {
 
     /// Copies the entries of another table of the same runtime, metamethods aside.
     ///
+    /// ```
+    /// use lupa_core::{Reference, Runtime};
+    ///
+    /// let lua = Runtime::new()?;
+    /// let defaults: Reference = lua.load("return { 'verbose', host = 'localhost', port = 80 }").eval()?;
+    /// let config = lua.create_table_with(2, 2, |config| {
+    ///     config.extend(&defaults)?;
+    ///     config.set_index_with(2, |to| to.bytes(b"fast"))?;
+    ///     config.set_with(|to| to.bytes(b"port"), |to| to.number(8080.0))
+    /// })?;
+    /// let text: String = lua.load("local c = ... return table.concat(c, ' ') .. ' ' .. c.host .. ':' .. c.port").call(config)?;
+    /// assert_eq!(text, "verbose fast localhost:8080");
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::WrongRuntime`], and a conversion error for what is no table.
     pub fn extend(&mut self, other: &Reference) -> Result<()> {
@@ -445,6 +656,25 @@ impl TableBuilder<'_> {
     }
 
     /// The table as a slot, for instance to push it into another one.
+    ///
+    /// ```
+    /// let lua = lupa_core::Runtime::new()?;
+    /// let by_name = lua.create_table()?;
+    /// let users = lua.create_table_with(2, 0, |users| {
+    ///     for (index, name) in ["Ada", "Alan"].into_iter().enumerate() {
+    ///         users.set_index_with(index + 1, |to| {
+    ///             to.new_table(0, 1, |user| {
+    ///                 user.set("name", name)?;
+    ///                 by_name.set(name, user.slot())
+    ///             })
+    ///         })?;
+    ///     }
+    ///     Ok(())
+    /// })?;
+    /// let code = "local users, by_name = ... return users[2] == by_name.Alan and users[2].name == 'Alan'";
+    /// assert!(lua.load(code).call::<bool>((users, by_name))?);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     pub fn slot(&self) -> Slot<'_> {
         Slot::new(self.stack, self.index)
     }
