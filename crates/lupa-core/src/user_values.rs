@@ -12,36 +12,36 @@ use std::ffi::c_int;
 ///
 /// A Rust value in Lua cannot keep handles, as those would keep its own runtime alive for ever. These values live in Lua
 /// and as long as the object, even if they lead back to it. Methods that use them take the object as [`UserData`].
-///
-/// ```
-/// use lupa_core::{Function, Members, Result, Runtime, UserData, UserType};
-///
-/// struct Button { clicks: u32 }
-///
-/// impl UserType for Button {
-///     const NAME: &'static str = "Button";
-///     fn members(members: &mut Members<Self>) {
-///         members
-///             .function("on_click", |this: UserData, f: Function| this.set_user_value("on_click", f))
-///             .function("click", |this: UserData| -> Result<()> {
-///                 let clicks = this.with_mut(|button: &mut Self| { button.clicks += 1; button.clicks })?;
-///                 match this.user_value::<Option<Function>>("on_click")? {
-///                     Some(f) => f.call(clicks),
-///                     None => Ok(()),
-///                 }
-///             });
-///     }
-/// }
-///
-/// let lua = Runtime::new()?;
-/// let button = lua.create_userdata(Button { clicks: 0 })?;
-/// lua.load("local b = ... b:click() b:on_click(function(n) last, owner = n, b end)").call::<()>(&button)?;
-/// button.call_method::<()>("click", ())?;
-/// assert_eq!(lua.globals()?.get::<u32>("last")?, 2);
-/// # Ok::<(), lupa_core::Error>(())
-/// ```
 impl UserData {
     /// Keeps a value by a name, in place of what was kept by it; nil removes that.
+    ///
+    /// ```
+    /// use lupa_core::{Function, Members, Result, Runtime, UserData, UserType};
+    ///
+    /// struct Button { clicks: u32 }
+    ///
+    /// impl UserType for Button {
+    ///     const NAME: &'static str = "Button";
+    ///     fn members(members: &mut Members<Self>) {
+    ///         members
+    ///             .function("on_click", |this: UserData, f: Function| this.set_user_value("on_click", f))
+    ///             .function("click", |this: UserData| -> Result<()> {
+    ///                 let clicks = this.with_mut(|button: &mut Self| { button.clicks += 1; button.clicks })?;
+    ///                 match this.user_value::<Option<Function>>("on_click")? {
+    ///                     Some(f) => f.call(clicks),
+    ///                     None => Ok(()),
+    ///                 }
+    ///             });
+    ///     }
+    /// }
+    ///
+    /// let lua = Runtime::new()?;
+    /// let button = lua.create_userdata(Button { clicks: 0 })?;
+    /// lua.load("local b = ... b:click() b:on_click(function(n) last, owner = n, b end)").call::<()>(&button)?;
+    /// button.call_method::<()>("click", ())?;
+    /// assert_eq!(lua.globals()?.get::<u32>("last")?, 2);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// A conversion error for userdata that is no object of the host, or is an error that Lua code has caught; errors of the conversion, `Error::Closed`, `Error::Forked`,

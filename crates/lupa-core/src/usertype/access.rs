@@ -31,37 +31,6 @@ impl<T: UserType> Borrowed for &mut T {
 ///
 /// Access is checked at run time, for Rust and Lua together: while the value is borrowed to be changed, and while
 /// a change would meet a borrow, access is [`Error::InUse`](crate::Error::InUse).
-///
-/// ```
-/// use lupa_core::{Members, Runtime, UserType};
-///
-/// struct Counter(i64);
-///
-/// impl UserType for Counter {
-///     const NAME: &'static str = "Counter";
-///     fn members(members: &mut Members<Self>) {
-///         members.function("next", |this: &mut Self| { this.0 += 1; this.0 });
-///     }
-/// }
-///
-/// let lua = Runtime::new()?;
-/// let counter = lua.create_userdata(Counter(0))?;
-/// lua.globals()?.set("counter", &counter)?;
-/// lua.load("counter:next() counter:next()").exec()?;
-/// assert!(counter.is::<Counter>()?);
-/// assert_eq!(counter.borrow::<Counter>()?.0, 2);
-///
-/// counter.borrow_mut::<Counter>()?.0 = 40;
-/// assert_eq!(lua.load("return counter:next()").eval::<i64>()?, 41);
-///
-/// let borrowed = counter.borrow::<Counter>()?;
-/// assert!(lua.load("counter:next()").exec().unwrap_err().to_string().contains("Counter is in use"));
-/// drop(borrowed);
-///
-/// assert_eq!(counter.take::<Counter>()?.0, 41);
-/// assert!(lua.load("counter:next()").exec().is_err());
-/// # Ok::<(), lupa_core::Error>(())
-/// ```
 impl UserData {
     /// Whether it is an object of the user type `T`.
     ///
@@ -74,6 +43,37 @@ impl UserData {
 
     /// Borrows the value. Meanwhile this thread has the runtime's lock, as by [`Runtime::lock`](crate::Runtime::lock):
     /// other threads that use the runtime wait.
+    ///
+    /// ```
+    /// use lupa_core::{Members, Runtime, UserType};
+    ///
+    /// struct Counter(i64);
+    ///
+    /// impl UserType for Counter {
+    ///     const NAME: &'static str = "Counter";
+    ///     fn members(members: &mut Members<Self>) {
+    ///         members.function("next", |this: &mut Self| { this.0 += 1; this.0 });
+    ///     }
+    /// }
+    ///
+    /// let lua = Runtime::new()?;
+    /// let counter = lua.create_userdata(Counter(0))?;
+    /// lua.globals()?.set("counter", &counter)?;
+    /// lua.load("counter:next() counter:next()").exec()?;
+    /// assert!(counter.is::<Counter>()?);
+    /// assert_eq!(counter.borrow::<Counter>()?.0, 2);
+    ///
+    /// counter.borrow_mut::<Counter>()?.0 = 40;
+    /// assert_eq!(lua.load("return counter:next()").eval::<i64>()?, 41);
+    ///
+    /// let borrowed = counter.borrow::<Counter>()?;
+    /// assert!(lua.load("counter:next()").exec().unwrap_err().to_string().contains("Counter is in use"));
+    /// drop(borrowed);
+    ///
+    /// assert_eq!(counter.take::<Counter>()?.0, 41);
+    /// assert!(lua.load("counter:next()").exec().is_err());
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// A conversion error for another type; `Error::InUse` while the value is being changed; an error for a value that was
@@ -91,6 +91,32 @@ impl UserData {
     }
 
     /// Runs `f` on the value, which may be a lent one, with the runtime's lock.
+    ///
+    /// ```
+    /// use lupa_core::{Members, Runtime, UserType};
+    ///
+    /// struct Counter(i64);
+    ///
+    /// impl UserType for Counter {
+    ///     const NAME: &'static str = "Counter";
+    ///     fn members(members: &mut Members<Self>) {
+    ///         members.function("next", |this: &mut Self| { this.0 += 1; this.0 });
+    ///     }
+    /// }
+    ///
+    /// let lua = Runtime::new()?;
+    /// let mut counter = Counter(0);
+    /// lua.scope(|scope| {
+    ///     let lent = scope.object_mut(&mut counter)?;
+    ///     lent.call_method::<()>("next", ())?;
+    ///     assert!(lent.borrow::<Counter>().is_err());
+    ///     assert_eq!(lent.with(|counter: &Counter| counter.0)?, 1);
+    ///     lent.with_mut(|counter: &mut Counter| counter.0 = 40)?;
+    ///     lent.call_method::<()>("next", ())
+    /// })?;
+    /// assert_eq!(counter.0, 41);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`UserData::borrow`]; [`Error::ScopeEnded`](crate::Error::ScopeEnded).
@@ -120,6 +146,7 @@ impl UserData {
             },
         )
     }
+
     /// The name of the host object's type, [`UserType::NAME`] for a user type; `None` for other userdata, such as files.
     ///
     /// # Errors
@@ -170,6 +197,37 @@ impl UserData {
 impl Slot<'_> {
     /// A copy of the value of a user type in the slot, for implementations of [`FromLua`](crate::FromLua); see
     /// [`by_value`](crate::by_value).
+    ///
+    /// ```
+    /// use lupa_core::{FromLua, Members, Result, Runtime, Slot, UserType};
+    ///
+    /// #[derive(Debug, Clone, PartialEq)]
+    /// struct Colour(u8, u8, u8);
+    ///
+    /// impl UserType for Colour {
+    ///     const NAME: &'static str = "Colour";
+    ///     fn members(members: &mut Members<Self>) {
+    ///         members.function("darker", |this: &Self| Colour(this.0 / 2, this.1 / 2, this.2 / 2));
+    ///     }
+    /// }
+    ///
+    /// /// Also by its name.
+    /// impl<'s> FromLua<'s> for Colour {
+    ///     fn from_lua(slot: Slot<'s>) -> Result<Self> {
+    ///         match slot.bytes() {
+    ///             Some(b"red") => Ok(Colour(255, 0, 0)),
+    ///             _ => slot.cloned(),
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let lua = Runtime::new()?;
+    /// assert_eq!(lua.load("return 'red'").eval::<Colour>()?, Colour(255, 0, 0));
+    /// let dark: Colour = lua.load("return (...):darker()").call(Colour(8, 6, 4))?;
+    /// assert_eq!(dark, Colour(4, 3, 2));
+    /// assert!(lua.load("return 'rod'").eval::<Colour>().is_err());
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// A conversion error for another type; `Error::InUse` while the value is being changed; an error for one that was taken.

@@ -10,6 +10,33 @@ use crate::error::{Error, Result};
 /// What the getter of a field can give: a value ([`IntoLua`]), or a [`Result`] of one.
 ///
 /// The error type of the `Result` is [`Error`], as for [`IntoResults`].
+///
+/// ```
+/// use lupa_core::{Error, Members, Runtime, UserType};
+///
+/// struct Task { title: String, done: Option<f64> }
+///
+/// impl UserType for Task {
+///     const NAME: &'static str = "Task";
+///     fn members(members: &mut Members<Self>) {
+///         members
+///             .read_only("title", |this| this.title.clone())
+///             // What the getter may give is what the setter takes.
+///             .field(
+///                 "percent",
+///                 |this| this.done.map(|done| done * 100.0).ok_or_else(|| Error::message("not begun")),
+///                 |this, percent| this.done = Some(percent / 100.0),
+///             );
+///     }
+/// }
+///
+/// let lua = Runtime::new()?;
+/// lua.globals()?.set("task", Task { title: "bake".into(), done: None })?;
+/// assert_eq!(lua.load("return task.percent").exec().unwrap_err().text(), "Task.percent: not begun");
+/// let text: String = lua.load("task.percent = 50 return task.title .. ' ' .. task.percent").eval()?;
+/// assert_eq!(text, "bake 50");
+/// # Ok::<(), Error>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be what a field gives",
     note = "it can be a value that implements `IntoLua`, or a `Result` of one with `lupa_core::Error`"

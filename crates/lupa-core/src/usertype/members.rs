@@ -128,6 +128,41 @@ impl<T: UserType> Members<T> {
     }
 
     /// Adds a method. Lua code calls it as `value:name(...)`; argument 0 is the value itself.
+    ///
+    /// ```
+    /// use lupa_core::{Members, Operation, Runtime, UserType};
+    ///
+    /// struct Log(Vec<String>);
+    ///
+    /// impl UserType for Log {
+    ///     const NAME: &'static str = "Log";
+    ///     fn members(members: &mut Members<Self>) {
+    ///         members
+    ///             // As many lines as there are arguments.
+    ///             .method_mut("add", |this, call| {
+    ///                 for index in 1..call.len() {
+    ///                     this.0.push(call.get(index)?);
+    ///                 }
+    ///                 Ok(())
+    ///             })
+    ///             // As many results as lines are asked for.
+    ///             .method("last", |this, call| {
+    ///                 let count: usize = call.get(1)?;
+    ///                 this.0.iter().rev().take(count).try_for_each(|line| call.push(line))
+    ///             })
+    ///             .operator(Operation::Len, |this, call| call.push(this.0.len()));
+    ///     }
+    /// }
+    ///
+    /// let lua = Runtime::new()?;
+    /// lua.globals()?.set("log", Log(vec![]))?;
+    /// lua.load("log:add('one', 'two') log:add('three')").exec()?;
+    /// let all: (usize, String, String) = lua.load("return #log, log:last(2)").eval()?;
+    /// assert_eq!(all, (3, "three".into(), "two".into()));
+    /// let error = lua.load("log:last('x')").exec().unwrap_err();
+    /// assert_eq!(error.text(), "bad argument #1: cannot convert string to usize");
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     pub fn method<F>(&mut self, name: &str, method: F) -> &mut Self
     where
         F: Fn(&T, &mut Call<'_>) -> Result<()> + Send + Sync + 'static,
@@ -229,6 +264,25 @@ impl<T: UserType> Members<T> {
     }
 
     /// Makes `tostring` give what the type's `Debug` does.
+    ///
+    /// ```
+    /// use lupa_core::{Members, Runtime, UserType};
+    ///
+    /// #[derive(Debug)]
+    /// struct Size { width: u32, height: u32 }
+    ///
+    /// impl UserType for Size {
+    ///     const NAME: &'static str = "Size";
+    ///     fn members(members: &mut Members<Self>) {
+    ///         members.debug();
+    ///     }
+    /// }
+    ///
+    /// let lua = Runtime::new()?;
+    /// let text: String = lua.load("return tostring(...)").call(Size { width: 4, height: 3 })?;
+    /// assert_eq!(text, "Size { width: 4, height: 3 }");
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     pub fn debug(&mut self) -> &mut Self
     where
         T: Debug,
@@ -271,6 +325,29 @@ impl<T: UserType> Members<T> {
     }
 
     /// Serves Lua's `ipairs(object)`, as [`Members::pairs`] does for `pairs`.
+    ///
+    /// ```
+    /// use lupa_core::{Members, Runtime, UserType, iterator};
+    ///
+    /// struct Queue(Vec<String>);
+    ///
+    /// impl UserType for Queue {
+    ///     const NAME: &'static str = "Queue";
+    ///     fn members(members: &mut Members<Self>) {
+    ///         members.ipairs(|this: &Self| iterator((1..).zip(this.0.clone()).collect::<Vec<(u32, _)>>()));
+    ///     }
+    /// }
+    ///
+    /// let lua = Runtime::new()?;
+    /// lua.globals()?.set("queue", Queue(vec!["tea".into(), "cake".into()]))?;
+    /// let text = lua.load("local t = '' for n, item in ipairs(queue) do t = t .. n .. item end return t").eval::<String>();
+    /// # if cfg!(feature = "lua52compat") {
+    /// assert_eq!(text?, "1tea2cake");
+    /// # } else {
+    /// #     assert!(text.unwrap_err().text().contains("bad argument #1 to 'ipairs'"));
+    /// # }
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     pub fn ipairs<Signature>(
         &mut self,
         function: impl HostFn<Signature> + Send + Sync + 'static,

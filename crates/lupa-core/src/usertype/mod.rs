@@ -12,6 +12,34 @@ pub(crate) use object::{UserObject, push};
 use std::borrow::Cow;
 
 /// Name of a member as an attribute filter sees it.
+///
+/// ```
+/// use lupa_core::{Access, Error, MemberName, Members, Result, Runtime, UserType};
+///
+/// /// Keeps names with an underscore from Lua code.
+/// fn public<'n>(object: &str, name: MemberName<'n>, _: Access) -> Result<MemberName<'n>> {
+///     match name.first() {
+///         Some(b'_') => Err(Error::message(format!("a member of {object} is private"))),
+///         _ => Ok(name),
+///     }
+/// }
+///
+/// struct Player;
+///
+/// impl UserType for Player {
+///     const NAME: &'static str = "Player";
+///     fn members(members: &mut Members<Self>) {
+///         members.read_only("name", |_| "Ada").read_only("_id", |_| 7);
+///     }
+/// }
+///
+/// let lua = Runtime::builder().attribute_filter(public).build()?;
+/// lua.globals()?.set("player", Player)?;
+/// assert_eq!(lua.load("return player.name").eval::<String>()?, "Ada");
+/// let error = lua.load("return player._id").exec().unwrap_err();
+/// assert_eq!(error.text(), "a member of Player is private");
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 pub type MemberName<'a> = Cow<'a, [u8]>;
 
 /// A Rust type whose values Lua code can use by methods, fields and operators.
