@@ -18,28 +18,30 @@ use std::sync::Arc;
 /// be in its way: several may read at a time or one may write. As the runtime moves between threads and may be
 /// dropped on any, the values are `Send` and `Sync`. They are dropped with the runtime, after its finalizers; a value that holds a
 /// handle or a [`Runtime`] keeps that from being freed.
-///
-/// ```
-/// use lupa_core::Runtime;
-///
-/// struct Score(u32);
-///
-/// let lua = Runtime::new()?;
-/// lua.set_app_data(Score(0))?;
-/// lua.globals()?.set("hit", lua.create_function(|call| {
-///     let points: u32 = call.get(0)?;
-///     if let Some(mut score) = call.runtime().app_data_mut::<Score>()? {
-///         score.0 += points;
-///     }
-///     Ok(())
-/// })?)?;
-/// lua.load("hit(3) hit(4)").exec()?;
-/// let score = lua.app_data_ref::<Score>()?.map(|score| score.0);
-/// assert_eq!(score, Some(7));
-/// # Ok::<(), lupa_core::Error>(())
-/// ```
 impl Runtime {
     /// Keeps a value in place of the one of the same type, which it gives back.
+    ///
+    /// ```
+    /// use lupa_core::Runtime;
+    ///
+    /// struct Score(u32);
+    ///
+    /// let lua = Runtime::new()?;
+    /// lua.set_app_data(Score(0))?;
+    /// lua.globals()?.set("hit", lua.create_function(|call| {
+    ///     let points: u32 = call.get(0)?;
+    ///     if let Some(mut score) = call.runtime().app_data_mut::<Score>()? {
+    ///         score.0 += points;
+    ///     }
+    ///     Ok(())
+    /// })?)?;
+    /// lua.load("hit(3) hit(4)").exec()?;
+    /// let score = lua.app_data_ref::<Score>()?.map(|score| score.0);
+    /// assert_eq!(score, Some(7));
+    /// // The former one is given back.
+    /// assert_eq!(lua.set_app_data(Score(0))?.map(|score| score.0), Some(7));
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// An error if that one is borrowed; `Error::Forked`.
@@ -53,6 +55,14 @@ impl Runtime {
     }
 
     /// Takes the value of a type away.
+    ///
+    /// ```
+    /// let lua = lupa_core::Runtime::new()?;
+    /// lua.set_app_data(String::from("en"))?;
+    /// assert_eq!(lua.remove_app_data::<String>()?.as_deref(), Some("en"));
+    /// assert!(lua.app_data_ref::<String>()?.is_none());
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// An error if it is borrowed; `Error::Forked`.
@@ -118,6 +128,25 @@ fn in_use<T>(how: &str) -> Error {
 }
 
 /// Application data that is being read; see [`Runtime::app_data_ref`].
+///
+/// ```
+/// use lupa_core::{AppDataRef, Error, Result, Runtime};
+///
+/// struct Settings { language: String, level: u8 }
+///
+/// fn settings(lua: &Runtime) -> Result<AppDataRef<'_, Settings>> {
+///     lua.app_data_ref()?.ok_or_else(|| Error::message("no settings"))
+/// }
+///
+/// let lua = Runtime::new()?;
+/// assert!(settings(&lua).is_err());
+/// lua.set_app_data(Settings { language: "en".into(), level: 3 })?;
+/// let (one, another) = (settings(&lua)?, settings(&lua)?);
+/// assert_eq!((one.language.as_str(), another.level), ("en", 3));
+/// // Nobody may change what is being read.
+/// assert!(lua.app_data_mut::<Settings>().is_err());
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[must_use = "the borrow ends when it is dropped"]
 pub struct AppDataRef<'a, T> {
     // Before the lock: fields are dropped in order.
@@ -126,6 +155,19 @@ pub struct AppDataRef<'a, T> {
 }
 
 /// Application data that is being changed; see [`Runtime::app_data_mut`].
+///
+/// ```
+/// use lupa_core::{AppDataMut, Runtime};
+///
+/// let lua = Runtime::new()?;
+/// lua.set_app_data(vec!["tea"])?;
+/// let mut list: AppDataMut<'_, Vec<&str>> = lua.app_data_mut()?.unwrap();
+/// list.push("cake");
+/// assert!(lua.app_data_ref::<Vec<&str>>().is_err());
+/// drop(list);
+/// assert_eq!(*lua.app_data_ref::<Vec<&str>>()?.unwrap(), ["tea", "cake"]);
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[must_use = "the borrow ends when it is dropped"]
 pub struct AppDataMut<'a, T> {
     value: ArcRwLockWriteGuard<RawRwLock, T>,

@@ -122,18 +122,45 @@ impl<'a> Chunk<'a> {
     }
 
     /// As [`Chunk::name`], without a copy.
+    ///
+    /// ```
+    /// let lua = lupa_core::Runtime::new()?;
+    /// let error = lua.load("x = = 1").c_name(c"@init.lua").exec().unwrap_err();
+    /// assert_eq!(error.to_string(), "init.lua:1: unexpected symbol near '='");
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     pub fn c_name(mut self, name: &'a CStr) -> Self {
         self.name = Cow::Borrowed(name);
         self
     }
 
     /// Sets which kinds of code are accepted.
+    ///
+    /// ```
+    /// use lupa_core::{ChunkMode, Runtime};
+    ///
+    /// let lua = Runtime::new()?;
+    /// let bytecode = lua.load("return 5").into_function()?.dump()?;
+    /// assert!(lua.load(&bytecode).mode(ChunkMode::Text).exec().is_err());
+    /// assert_eq!(lua.load(&bytecode).mode(ChunkMode::Binary).eval::<i32>()?, 5);
+    /// assert!(lua.load("return 5").mode(ChunkMode::Binary).exec().is_err());
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     pub fn mode(mut self, mode: ChunkMode) -> Self {
         self.mode = mode;
         self
     }
 
     /// Makes an expression of the code by putting `return` before it.
+    ///
+    /// ```
+    /// let lua = lupa_core::Runtime::new()?;
+    /// let sizes = lua.create_table_from([("width", 3), ("height", 4)])?;
+    /// let formula = |text: &str| lua.load(text).expression().environment(&sizes).eval::<f64>();
+    /// assert_eq!(formula("width * height")?, 12.0);
+    /// assert!(formula("width = 5").is_err());
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     pub fn expression(mut self) -> Self {
         self.form = Form::Expression;
         self
@@ -243,6 +270,18 @@ impl<'a> Chunk<'a> {
 
     /// Compiles the code into a function.
     ///
+    /// ```
+    /// use lupa_core::{Error, Runtime};
+    ///
+    /// let lua = Runtime::new()?;
+    /// let double = lua.load("local n = ... return n * 2").into_function()?;
+    /// assert_eq!((double.call::<i32>(4)?, double.call::<i32>(5)?), (8, 10));
+    /// // To compile is not to run.
+    /// assert!(lua.load("error('run')").into_function().is_ok());
+    /// assert!(matches!(lua.load("x = = 1").into_function(), Err(Error::Syntax { .. })));
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Syntax`] for what does not compile or is not of the [`ChunkMode`]; [`Error::Memory`].
     pub fn into_function(self) -> Result<Function> {
@@ -250,6 +289,16 @@ impl<'a> Chunk<'a> {
     }
 
     /// Compiles the code into a function, which `read` gets.
+    ///
+    /// ```
+    /// use lupa_core::{Function, RegistryKey, Runtime};
+    ///
+    /// let lua = Runtime::new()?;
+    /// let key: RegistryKey = lua.load("return 6 * 7").into_function_with(|slot| slot.to_registry_key())?;
+    /// assert_eq!(lua.registry_value::<Function>(&key)?.call::<i32>(())?, 42);
+    /// # lua.remove_registry_value(key)?;
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Chunk::into_function`], and those of `read`.
@@ -279,6 +328,20 @@ impl<'a> Chunk<'a> {
     }
 
     /// As [`Chunk::call`], in the three phases of [`Function::call_with`].
+    ///
+    /// ```
+    /// use lupa_core::{Directly, Runtime};
+    ///
+    /// let lua = Runtime::new()?;
+    /// let words = ["tea", "cake"];
+    /// let is_last = lua.load("return (select(select('#', ...), ...))").call_with(
+    ///     |arguments| words.iter().try_for_each(|word| arguments.push(*word)),
+    ///     Directly,
+    ///     |results| Ok(results.get(0).bytes() == Some(b"cake")),
+    /// )?;
+    /// assert!(is_last);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Chunk::call`].
@@ -317,6 +380,17 @@ impl<'a> Chunk<'a> {
 }
 
 /// Whether an error says that the code ends too early: a prompt then reads another line; see [`Chunk::expression_first`].
+///
+/// ```
+/// use lupa_core::{Runtime, is_incomplete};
+///
+/// let lua = Runtime::new()?;
+/// let ends_early = |code: &str| lua.load(code).exec().is_err_and(|error| is_incomplete(&error));
+/// assert!(ends_early("for i = 1, 3 do"));
+/// assert!(!ends_early("for i = = 1"));
+/// assert!(!ends_early("error('no code but an error')"));
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 pub fn is_incomplete(error: &Error) -> bool {
     matches!(error.bottom(), Error::Syntax(error) if error.message.ends_with(b"'<eof>'"))
 }

@@ -59,6 +59,22 @@ impl Coroutine {
 
     /// As [`Coroutine::resume`], in the three phases of [`Function::call_with`].
     ///
+    /// ```
+    /// use lupa_core::{Directly, Runtime};
+    ///
+    /// let lua = Runtime::new()?;
+    /// let code = lua.load("local n = ... while n > 0 do n = n - coroutine.yield(n) end return n");
+    /// let countdown = code.into_function()?.coroutine()?;
+    /// // Whether there is more to come: `resume` does not tell a yield from the return.
+    /// let step = |n: i32| {
+    ///     countdown.resume_with(|to| to.push(n), Directly, |results| Ok(results.yielded()))
+    /// };
+    /// assert!(step(3)?);
+    /// assert!(step(2)?);
+    /// assert!(!step(1)?);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Coroutine::resume`].
     pub fn resume_with<R>(
@@ -105,6 +121,21 @@ impl Coroutine {
     /// `catchable`, the error goes past all `pcall`s, as that of
     /// [`Call::raise_uncatchable`](crate::Call::raise_uncatchable) does.
     ///
+    /// ```
+    /// use lupa_core::{Directly, IntoLua, Runtime};
+    ///
+    /// let lua = Runtime::new()?;
+    /// let stubborn = lua.load("while true do pcall(coroutine.yield) end").into_function()?.coroutine()?;
+    /// stubborn.resume::<()>(())?;
+    /// stubborn.throw::<()>("please")?;
+    /// let error = stubborn
+    ///     .throw_with(|to| "at once".into_lua(to), false, Directly, |_| Ok(()))
+    ///     .unwrap_err();
+    /// assert_eq!(error.text(), "at once");
+    /// assert!(stubborn.status()?.has_ended());
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Coroutine::throw`].
     pub fn throw_with<R>(
@@ -145,6 +176,15 @@ impl Coroutine {
     }
 
     /// The function of a coroutine that has not been started.
+    ///
+    /// ```
+    /// let lua = lupa_core::Runtime::new()?;
+    /// let task = lua.load("coroutine.yield()").name("@task.lua").into_function()?.coroutine()?;
+    /// assert_eq!(task.function()?.unwrap().info()?.short_source, "task.lua");
+    /// task.resume::<()>(())?;
+    /// assert!(task.function()?.is_none());
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Error::Closed`, `Error::Forked`, `Error::Memory`.

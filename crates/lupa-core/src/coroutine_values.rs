@@ -34,6 +34,19 @@ impl Coroutine {
 }
 
 /// See [`Coroutine::values`].
+///
+/// ```
+/// use lupa_core::{Runtime, Values};
+///
+/// let lua = Runtime::new()?;
+/// let code = lua.load("coroutine.yield('one') coroutine.yield('two') error('torn') coroutine.yield('three')");
+/// let mut words: Values<String> = code.into_function()?.coroutine()?.values();
+/// assert_eq!(words.next().transpose()?.as_deref(), Some("one"));
+/// assert_eq!(words.next().transpose()?.as_deref(), Some("two"));
+/// assert!(words.next().is_some_and(|torn| torn.is_err()));
+/// assert!(words.next().is_none());
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 #[must_use = "iterators do nothing until they are used"]
 pub struct Values<V> {

@@ -3,6 +3,30 @@
 use crate::error::Result;
 
 /// What Lua code is about to do with a member of a host object.
+///
+/// ```
+/// use lupa_core::{Access, Error, Members, Runtime, UserType};
+///
+/// struct Clock { hour: u8 }
+///
+/// impl UserType for Clock {
+///     const NAME: &'static str = "Clock";
+///     fn members(members: &mut Members<Self>) {
+///         members.field("hour", |this| this.hour, |this, hour| this.hour = hour);
+///     }
+/// }
+///
+/// let lua = Runtime::builder()
+///     .attribute_filter(|_, name, access| match access {
+///         Access::Get => Ok(name),
+///         Access::Set => Err(Error::message("objects are read-only")),
+///     })
+///     .build()?;
+/// lua.globals()?.set("clock", Clock { hour: 5 })?;
+/// assert_eq!(lua.load("return clock.hour").eval::<u8>()?, 5);
+/// assert!(lua.load("clock.hour = 6").exec().is_err());
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// Read it.
@@ -58,6 +82,26 @@ pub enum Access {
 /// ```
 pub trait AttributeFilter<Object, Name>: Send + Sync {
     /// Decides over one access.
+    ///
+    /// ```
+    /// use lupa_core::{Access, AttributeFilter, Error, Result};
+    ///
+    /// /// Keeps names that start with `_` from Lua code, in a binding of one's own.
+    /// struct NoPrivate;
+    ///
+    /// impl<'n, Object> AttributeFilter<Object, &'n str> for NoPrivate {
+    ///     fn filter(&self, _: Object, name: &'n str, _: Access) -> Result<&'n str> {
+    ///         match name.starts_with('_') {
+    ///             true => Err(Error::message(format!("'{name}' is private"))),
+    ///             false => Ok(name),
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// assert_eq!(NoPrivate.filter((), "name", Access::Set)?, "name");
+    /// assert_eq!(NoPrivate.filter((), "_id", Access::Get).unwrap_err().text(), "'_id' is private");
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Any error denies the access and is raised in Lua.

@@ -49,6 +49,21 @@ impl Function {
     /// Calls the function in three phases: `push` pushes the arguments, Lua runs inside
     /// `around`, `read` reads the results. An embedder can so keep its lock for the first and last.
     ///
+    /// ```
+    /// use lupa_core::{Directly, Function, Runtime};
+    ///
+    /// let lua = Runtime::new()?;
+    /// let words: Function = lua.load("return function(text) return text:match('(%a+) (%a+)') end").eval()?;
+    /// // Results are looked at where they are, without copies of them.
+    /// let length = words.call_with(
+    ///     |arguments| arguments.push("green tea"),
+    ///     Directly,
+    ///     |results| Ok((0..results.len()).filter_map(|i| results.get(i).bytes()).map(<[u8]>::len).sum::<usize>()),
+    /// )?;
+    /// assert_eq!(length, 8);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Function::call`].
     #[inline]
@@ -63,6 +78,16 @@ impl Function {
 
     /// Makes a coroutine that will run the function.
     ///
+    /// ```
+    /// let lua = lupa_core::Runtime::new()?;
+    /// let sum = lua.load("local a = ... local b = coroutine.yield('more') return a + b").into_function()?;
+    /// let (one, two) = (sum.coroutine()?, sum.coroutine()?);
+    /// assert_eq!(one.resume::<String>(1)?, "more");
+    /// assert_eq!(two.resume::<String>(10)?, "more");
+    /// assert_eq!((one.resume::<i32>(2)?, two.resume::<i32>(2)?), (3, 12));
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Error::Closed`, `Error::Forked`, `Error::Memory`.
     pub fn coroutine(&self) -> Result<Coroutine> {
@@ -73,6 +98,16 @@ impl Function {
     }
 
     /// Whether it is a C function: one of LuaJIT's, of a binary module, or of the host.
+    ///
+    /// ```
+    /// use lupa_core::{Function, Runtime};
+    ///
+    /// let lua = Runtime::new()?;
+    /// let (c, of_lua): (Function, Function) = lua.load("return string.rep, function() end").eval()?;
+    /// assert!(c.is_c()? && !of_lua.is_c()?);
+    /// assert!(lua.function(|n: i32| n + 1)?.is_c()?);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Error::Closed`, `Error::Forked`.
@@ -152,6 +187,19 @@ impl Function {
 
     /// The table in which a Lua function finds its globals, `getfenv`'s; `None` for C functions, whose
     /// environment is their own business.
+    ///
+    /// ```
+    /// use lupa_core::{Function, Runtime};
+    ///
+    /// let lua = Runtime::new()?;
+    /// let chunk = lua.load("x = 5").into_function()?;
+    /// assert!(chunk.environment()?.unwrap().same(&lua.globals()?)?);
+    /// let own = lua.create_environment()?;
+    /// chunk.set_environment(&own)?;
+    /// assert!(chunk.environment()?.unwrap().same(&own)?);
+    /// assert!(lua.globals()?.get::<Function>("print")?.environment()?.is_none());
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Error::Closed`, `Error::Forked`, `Error::Memory`.

@@ -5,6 +5,17 @@ use std::ffi::c_int;
 use std::ops::RangeInclusive;
 
 /// What a function is written in.
+///
+/// ```
+/// use lupa_core::{Function, FunctionKind, Runtime};
+///
+/// let lua = Runtime::new()?;
+/// let kind = |code: &str| lua.load(code).eval::<Function>()?.info().map(|info| info.kind);
+/// assert_eq!(kind("return function() end")?, FunctionKind::Lua);
+/// assert_eq!(kind("return loadstring('x = 1')")?, FunctionKind::Main);
+/// assert_eq!(kind("return print")?, FunctionKind::C);
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FunctionKind {
@@ -19,6 +30,25 @@ pub enum FunctionKind {
 /// What [`Function::info`](crate::Function::info) tells.
 ///
 /// A function has no name: where it was called by one, errors and their tracebacks say which.
+///
+/// ```
+/// use lupa_core::{Function, FunctionInfo, Runtime};
+///
+/// /// Where an editor would open the function.
+/// fn place(info: &FunctionInfo) -> Option<(String, u32)> {
+///     let file = info.source.strip_prefix('@')?.to_owned();
+///     Some((file, *info.lines.as_ref()?.start()))
+/// }
+///
+/// let lua = Runtime::new()?;
+/// let (hook, rep): (Function, Function) = lua
+///     .load("local function hook(a, b)\nend\nreturn hook, string.rep")
+///     .name("@plugins/hook.lua")
+///     .eval()?;
+/// assert_eq!(place(&hook.info()?), Some(("plugins/hook.lua".to_owned(), 1)));
+/// assert_eq!(place(&rep.info()?), None);
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FunctionInfo {

@@ -45,6 +45,20 @@ impl Runtime {
     /// all, instead of the time that [`Runtime::set_time_limit`] gives to each call in this runtime. A limit further
     /// up on this thread goes on to hold: this one can only shorten it. Holds the runtime's lock.
     ///
+    /// ```
+    /// # #[cfg(unix)] {
+    /// use lupa_core::{Error, Runtime};
+    /// use std::time::Duration;
+    ///
+    /// let lua = Runtime::new()?;
+    /// let run = |code: &str| lua.with_time_limit(Duration::from_millis(50), || lua.load(code).exec());
+    /// assert!(matches!(run("while true do end")?, Err(Error::Timeout)));
+    /// // It is over with the closure.
+    /// lua.load("local start = os.clock() repeat until os.clock() - start > 0.2").exec()?;
+    /// # }
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Error::Forked`, `Error::Unavailable`.
     pub fn with_time_limit<R>(&self, limit: Duration, f: impl FnOnce() -> R) -> Result<R> {
@@ -57,6 +71,19 @@ impl Runtime {
     /// If a host function that Lua code called had called Lua in turn, and goes on in spite of the error, the code that
     /// called it is interrupted when it returns.
     ///
+    /// ```
+    /// # #[cfg(unix)] {
+    /// use lupa_core::{Error, Runtime, function};
+    ///
+    /// let lua = Runtime::new()?;
+    /// lua.globals()?.set("quit", function(|lua: &Runtime| lua.interrupt()))?;
+    /// let error = lua.load("pcall(quit) while true do end").exec().unwrap_err();
+    /// assert!(matches!(error, Error::Interrupted));
+    /// assert_eq!(lua.load("return 'ready again'").eval::<String>()?, "ready again");
+    /// # }
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Error::Unavailable`.
     pub fn interrupt(&self) -> Result<()> {
@@ -65,6 +92,23 @@ impl Runtime {
 
     /// A handle by which another thread, or a signal of the system that was turned into a message, can end the Lua code
     /// that runs here; it does not keep the runtime alive.
+    ///
+    /// ```
+    /// # #[cfg(unix)] {
+    /// use lupa_core::{Error, Runtime, function};
+    ///
+    /// let lua = Runtime::new()?;
+    /// let stop = lua.interrupt_handle();
+    /// // What Lua code owns may have a handle, where a `Runtime` would keep itself alive.
+    /// lua.globals()?.set("quit", function(move || stop.interrupt()))?;
+    /// let error = lua.load("quit() while true do end").exec().unwrap_err();
+    /// assert!(matches!(error, Error::Interrupted));
+    /// let weak = lua.downgrade();
+    /// drop(lua);
+    /// assert!(weak.upgrade().is_none());
+    /// # }
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     pub fn interrupt_handle(&self) -> InterruptHandle {
         InterruptHandle(self.downgrade().0)
     }
@@ -74,6 +118,26 @@ impl Runtime {
     /// asks to be called again, `Ok(false)` not to be for the rest of the call from the host.
     ///
     /// `check` may use the runtime. Lua code that it calls cannot be interrupted. Gives whether it was set: `false` if there was a check already.
+    ///
+    /// ```
+    /// # #[cfg(unix)] {
+    /// use lupa_core::{Error, Runtime};
+    /// use std::sync::{Arc, atomic::{AtomicBool, Ordering}};
+    ///
+    /// let lua = Runtime::new()?;
+    /// let quit = Arc::new(AtomicBool::new(false));
+    /// let flag = quit.clone();
+    /// lua.set_check(move || match flag.load(Ordering::Relaxed) {
+    ///     true => Err(Error::message("the program ends")),
+    ///     false => Ok(true),
+    /// })?;
+    /// lua.load("local start = os.clock() repeat until os.clock() - start > 0.2").exec()?;
+    /// quit.store(true, Ordering::Relaxed);
+    /// assert_eq!(lua.load("while true do end").exec().unwrap_err().text(), "the program ends");
+    /// assert!(!lua.set_check(|| Ok(false))?);
+    /// # }
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Error::Unavailable`.

@@ -29,6 +29,18 @@ pub struct Jit<'a> {
 }
 
 /// What the compiler does at present; see [`Jit::status`].
+///
+/// ```
+/// use lupa_core::{JitStatus, Runtime};
+///
+/// let lua = Runtime::new()?;
+/// let JitStatus { enabled, cpu_features, .. } = lua.jit().status()?;
+/// assert!(enabled);
+/// // Lua code sees the same, and the optimizations after them.
+/// let seen: Vec<String> = lua.load("return { select(2, jit.status()) }").eval()?;
+/// assert!(seen.starts_with(&cpu_features));
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct JitStatus {
@@ -39,6 +51,27 @@ pub struct JitStatus {
 }
 
 /// Which functions a switch is for: a function, and those that are written inside it.
+///
+/// ```
+/// use lupa_core::{JitScope, Runtime};
+///
+/// let lua = Runtime::new()?;
+/// let work = lua.load("local function sum() local n = 0 for i = 1, 1000 do n = n + i end return n end return (sum())");
+/// let work = work.into_function()?;
+/// // Whether something is compiled when it runs.
+/// let is_compiled = |scope| {
+///     lua.jit().enable_for(&work, JitScope::FunctionAndInner)?;
+///     lua.jit().disable_for(&work, scope)?;
+///     lua.jit().flush()?;
+///     work.call::<()>(())?;
+///     lua.load("return require('jit.util').traceinfo(1) ~= nil").eval::<bool>()
+/// };
+/// // The loop stands in the function inside.
+/// assert!(is_compiled(JitScope::Function)?);
+/// assert!(!is_compiled(JitScope::Inner)?);
+/// assert!(!is_compiled(JitScope::FunctionAndInner)?);
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum JitScope {
     /// The function alone.
@@ -61,6 +94,13 @@ impl JitScope {
 
 impl Runtime {
     /// The compiler of this runtime, to be switched or asked.
+    ///
+    /// ```
+    /// let lua = lupa_core::Runtime::new()?;
+    /// lua.jit().set_enabled(false)?;
+    /// assert!(!lua.load("return (jit.status())").eval::<bool>()?);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     pub fn jit(&self) -> Jit<'_> {
         Jit { runtime: self }
     }
@@ -93,6 +133,16 @@ impl Jit<'_> {
 
     /// Throws all compiled code away, for instance after a change that made it useless.
     ///
+    /// ```
+    /// let lua = lupa_core::Runtime::new()?;
+    /// let has_trace = || lua.load("return require('jit.util').traceinfo(1) ~= nil").eval::<bool>();
+    /// lua.load("for i = 1, 1000 do end").exec()?;
+    /// assert!(has_trace()?);
+    /// lua.jit().flush()?;
+    /// assert!(!has_trace()?);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Jit::set_enabled`].
     pub fn flush(&self) -> Result<()> {
@@ -100,6 +150,18 @@ impl Jit<'_> {
     }
 
     /// Throws the trace with a number away, and all that hang on it. Nothing happens if there is no such root trace.
+    ///
+    /// ```
+    /// let lua = lupa_core::Runtime::new()?;
+    /// let has_trace = |n: u16| lua.load("return require('jit.util').traceinfo(...) ~= nil").call::<bool>(n);
+    /// let work = lua.load("for i = 1, 1000 do end for i = 1, 1000 do end").into_function()?;
+    /// work.call::<()>(())?;
+    /// assert!(has_trace(1)? && has_trace(2)?);
+    /// lua.jit().flush_trace(1)?;
+    /// lua.gc_collect()?; // frees its code
+    /// assert!(!has_trace(1)? && has_trace(2)?);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Jit::set_enabled`].
@@ -128,6 +190,22 @@ impl Jit<'_> {
     }
 
     /// Throws away what was compiled of functions; they may be compiled anew.
+    ///
+    /// ```
+    /// use lupa_core::{JitScope, Runtime};
+    ///
+    /// let lua = Runtime::new()?;
+    /// let has_trace = || lua.load("return require('jit.util').traceinfo(1) ~= nil").eval::<bool>();
+    /// let work = lua.load("for i = 1, 1000 do end").into_function()?;
+    /// work.call::<()>(())?;
+    /// assert!(has_trace()?);
+    /// lua.jit().flush_for(&work, JitScope::Function)?;
+    /// lua.gc_collect()?; // frees its code
+    /// assert!(!has_trace()?);
+    /// work.call::<()>(())?;
+    /// assert!(has_trace()?);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Jit::enable_for`].

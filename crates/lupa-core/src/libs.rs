@@ -12,6 +12,25 @@ use std::ops::{BitOr, BitOrAssign, Sub};
 /// assert!(lua.load("return io == nil and os == nil").eval::<bool>()?);
 /// # Ok::<(), lupa_core::Error>(())
 /// ```
+///
+/// By their names, as from a configuration:
+///
+/// ```
+/// use lupa_core::Libs;
+///
+/// fn libs(names: &[&str]) -> Result<Libs, String> {
+///     names.iter().try_fold(Libs::BASE, |libs, name| match Libs::by_name(name) {
+///         Some(more) => Ok(libs | more),
+///         None => Err(format!("'{name}' is none of {}", Libs::names().collect::<Vec<_>>().join(", "))),
+///     })
+/// }
+///
+/// let some = libs(&["string", "table", "io"])? - Libs::IO;
+/// assert!(some.contains(Libs::STRING | Libs::TABLE));
+/// assert!(!some.contains(Libs::IO) && Libs::SAFE.contains(some));
+/// assert!(libs(&["socket"]).unwrap_err().starts_with("'socket' is none of base, coroutine, package, "));
+/// # Ok::<(), String>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Libs(c_int);
 

@@ -21,6 +21,20 @@ impl Runtime {
     /// Sets or removes the memory limit, in bytes. With the first one LuaJIT's compiler takes about 10 kB that it must not be refused
     /// later.
     ///
+    /// ```
+    /// use lupa_core::{Error, Runtime};
+    ///
+    /// let lua = Runtime::new()?;
+    /// let limit = lua.memory_used()? + (1 << 20);
+    /// lua.set_memory_limit(Some(limit))?;
+    /// assert_eq!(lua.memory_limit(), Some(limit));
+    /// assert!(matches!(lua.load("data = ('x'):rep(1e7)").exec(), Err(Error::Memory)));
+    /// lua.set_memory_limit(None)?;
+    /// lua.load("data = ('x'):rep(1e7)").exec()?;
+    /// assert!(lua.memory_used()? > 10_000_000);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Error::Closed`, `Error::Forked`; the first time also `Error::Memory`, and `Error::RecursionLimit` where the native stack is
     /// nearly used up.
@@ -30,6 +44,16 @@ impl Runtime {
 
     /// Runs a full cycle of the garbage collector.
     ///
+    /// ```
+    /// let lua = lupa_core::Runtime::new()?;
+    /// lua.load("data = ('x'):rep(1e6)").exec()?;
+    /// let before = lua.memory_used()?;
+    /// lua.load("data = nil").exec()?;
+    /// lua.gc_collect()?;
+    /// assert!(lua.memory_used()? + 900_000 < before);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Error::Closed`, `Error::Forked`; `Error::Timeout` and `Error::Interrupted` if they ended a finalizer.
     pub fn gc_collect(&self) -> Result<()> {
@@ -37,6 +61,21 @@ impl Runtime {
     }
 
     /// Stops the garbage collector.
+    ///
+    /// ```
+    /// let lua = lupa_core::Runtime::new()?;
+    /// lua.gc_stop()?;
+    /// lua.load("for i = 1, 1e4 do local t = { i } end").exec()?; // collects nothing
+    /// assert!(!lua.gc_is_running()?);
+    /// // In pieces, when there is time for it, until a cycle has ended.
+    /// while !lua.gc_step(64)? {}
+    /// lua.gc_restart()?;
+    /// assert!(lua.gc_is_running()?);
+    /// // From now on less often, and more at a time.
+    /// assert_eq!(lua.gc_set_pause(400)?, 200);
+    /// assert_eq!(lua.gc_set_step_multiplier(300)?, 200);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Error::Closed`, `Error::Forked`.

@@ -13,6 +13,20 @@ macro_rules! objects {
         impl $name {
             /// Lua's `object:name(...)`: calls what is found by the name, with the object before the arguments.
             ///
+            /// ```
+            /// use lupa_core::{Runtime, Table};
+            ///
+            /// let lua = Runtime::new()?;
+            /// let stack: Table = lua
+            ///     .load("return { n = 0, push = function(self, n) self.n = self.n + n return self.n end, max = math.max }")
+            ///     .eval()?;
+            /// assert_eq!(stack.call_method::<i64>("push", 5)?, 5);
+            /// assert_eq!(stack.call_function::<i64>("max", (3, stack.get::<i64>("n")?))?, 5);
+            /// let error = stack.call_method::<()>("pop", ()).unwrap_err();
+            /// assert_eq!(error.to_string(), "attempt to call method 'pop' (a nil value)");
+            /// # Ok::<(), lupa_core::Error>(())
+            /// ```
+            ///
             /// # Errors
             /// A runtime error if there is no such method; whatever it raises, errors of the conversions,
             /// `Error::Closed`, `Error::Forked`.
@@ -46,6 +60,16 @@ macro_rules! objects {
 
             /// Lua's `object(...)`, by the metamethod `__call`.
             ///
+            /// ```
+            /// use lupa_core::{Runtime, Table};
+            ///
+            /// let lua = Runtime::new()?;
+            /// let double: Table = lua.load("return setmetatable({}, { __call = function(_, n) return n * 2 end })").eval()?;
+            /// assert_eq!(double.call::<i64>(21)?, 42);
+            /// assert!(lua.create_table()?.call::<()>(()).is_err());
+            /// # Ok::<(), lupa_core::Error>(())
+            /// ```
+            ///
             /// # Errors
             /// A runtime error if there is none, else as [`Self::call_method`].
             pub fn call<R>(&self, arguments: impl IntoLuaMulti) -> Result<R>
@@ -64,24 +88,25 @@ macro_rules! objects {
 
 objects! {
     /// Calls of what a table has.
-    ///
-    /// ```
-    /// use lupa_core::{Runtime, Table};
-    ///
-    /// let lua = Runtime::new()?;
-    /// let stack: Table = lua
-    ///     .load("return { n = 0, push = function(self, n) self.n = self.n + n return self.n end, max = math.max }")
-    ///     .eval()?;
-    /// assert_eq!(stack.call_method::<i64>("push", 5)?, 5);
-    /// assert_eq!(stack.call_function::<i64>("max", (3, stack.get::<i64>("n")?))?, 5);
-    /// let error = stack.call_method::<()>("pop", ()).unwrap_err();
-    /// assert_eq!(error.to_string(), "attempt to call method 'pop' (a nil value)");
-    /// # Ok::<(), lupa_core::Error>(())
-    /// ```
     Table;
 
     /// Calls and fields of an object, as Lua code has them: of a [`UserType`](crate::UserType), a
     /// [`HostObject`](crate::HostObject), a file. Where the Rust type is known, [`UserData::borrow`] reaches the value itself.
+    UserData;
+}
+
+impl UserData {
+    /// Lua's `object[key]`, by the metamethod `__index`.
+    ///
+    /// # Errors
+    /// A runtime error for userdata without an index; errors of the metamethod and of the conversions, `Error::Closed`,
+    /// `Error::Forked`.
+    pub fn get<V: Owned>(&self, key: impl IntoLua) -> Result<V> {
+        self.0
+            .get_with(|to| key.into_lua(to), Directly, |slot| V::from_lua(slot))
+    }
+
+    /// Lua's `object[key] = value`, by the metamethod `__newindex`.
     ///
     /// ```
     /// use lupa_core::{Members, Runtime, UserType};
@@ -104,21 +129,6 @@ objects! {
     /// assert_eq!(account.borrow::<Account>()?.balance, 30);
     /// # Ok::<(), lupa_core::Error>(())
     /// ```
-    UserData;
-}
-
-impl UserData {
-    /// Lua's `object[key]`, by the metamethod `__index`.
-    ///
-    /// # Errors
-    /// A runtime error for userdata without an index; errors of the metamethod and of the conversions, `Error::Closed`,
-    /// `Error::Forked`.
-    pub fn get<V: Owned>(&self, key: impl IntoLua) -> Result<V> {
-        self.0
-            .get_with(|to| key.into_lua(to), Directly, |slot| V::from_lua(slot))
-    }
-
-    /// Lua's `object[key] = value`, by the metamethod `__newindex`.
     ///
     /// # Errors
     /// As [`UserData::get`].

@@ -7,6 +7,25 @@ use std::fmt::Write;
 use std::time::Duration;
 
 /// How to profile; see [`Runtime::profile`].
+///
+/// ```
+/// # #[cfg(unix)] {
+/// use lupa_core::{ProfileOptions, Runtime};
+/// use std::time::Duration;
+///
+/// let lua = Runtime::new()?;
+/// let options = ProfileOptions::default().interval(Duration::from_millis(1)).depth(1).lines(true);
+/// let profiler = lua.profile(options)?;
+/// lua.load("local start = os.clock()\nrepeat local s = ('x'):rep(100)\nuntil os.clock() - start > 0.1").exec()?;
+/// let profile = profiler.stop()?;
+/// assert!(!profile.samples.is_empty());
+/// for sample in &profile.samples {
+///     let [frame] = &sample.frames[..] else { panic!("one frame is asked for") };
+///     assert!(frame.line.is_none_or(|line| line <= 3), "{frame}");
+/// }
+/// # }
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ProfileOptions {
@@ -96,6 +115,20 @@ impl Runtime {
 }
 
 /// A profiler at work; see [`Runtime::profile`]. It keeps the runtime alive.
+///
+/// ```
+/// # #[cfg(unix)] {
+/// use lupa_core::{ProfileOptions, Profiler, Runtime};
+///
+/// let lua = Runtime::new()?;
+/// let profiler: Profiler = lua.profile(ProfileOptions::default())?;
+/// assert!(lua.profile(ProfileOptions::default()).is_err()); // one at a time
+/// lua.load("local start = os.clock() repeat until os.clock() - start > 0.1").exec()?;
+/// assert!(profiler.stop()?.total() > 0);
+/// assert!(lua.profile(ProfileOptions::default()).is_ok());
+/// # }
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "the profiler stops when it is dropped"]
 pub struct Profiler {
@@ -125,6 +158,22 @@ impl Drop for Profiler {
 
 /// What the virtual machine was doing when a sample was due. The stack is looked at a little later, at the next
 /// instruction.
+///
+/// ```
+/// # #[cfg(unix)] {
+/// use lupa_core::{ProfileOptions, Runtime, VmState};
+///
+/// let lua = Runtime::new()?;
+/// lua.jit().set_enabled(false)?;
+/// let profiler = lua.profile(ProfileOptions::default())?;
+/// lua.load("local start = os.clock() repeat until os.clock() - start > 0.1").exec()?;
+/// let profile = profiler.stop()?;
+/// let time = |state| profile.samples.iter().filter(|sample| sample.state == state).map(|sample| sample.count).sum::<u64>();
+/// assert!(time(VmState::Interpreted) + time(VmState::C) > 0);
+/// assert_eq!(time(VmState::Compiled) + time(VmState::Compiler), 0);
+/// # }
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum VmState {
@@ -153,6 +202,25 @@ impl VmState {
 }
 
 /// One call on the stack of a sample.
+///
+/// ```
+/// # #[cfg(unix)] {
+/// use lupa_core::{ProfileFrame, ProfileOptions, Runtime};
+///
+/// let lua = Runtime::new()?;
+/// let code = "local function work()\nlocal start = os.clock() repeat until os.clock() - start > 0.1 end\nwork()";
+/// let profiler = lua.profile(ProfileOptions::default())?;
+/// lua.load(code).name("@main.lua").exec()?;
+/// let profile = profiler.stop()?;
+/// // The outermost call is the chunk, and there is one inside.
+/// let frames: &[ProfileFrame] = &profile.samples[0].frames;
+/// let [.., work, chunk] = frames else { panic!("{frames:?}") };
+/// assert!(chunk.is_chunk && chunk.line.is_none());
+/// assert_eq!((work.name.as_deref(), work.source.as_str(), work.line), (Some("work"), "main.lua", Some(1)));
+/// assert_eq!(work.to_string(), "work (main.lua:1)");
+/// # }
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct ProfileFrame {
@@ -182,6 +250,27 @@ impl std::fmt::Display for ProfileFrame {
 }
 
 /// How often one stack was seen in one state of the machine.
+///
+/// ```
+/// # #[cfg(unix)] {
+/// use lupa_core::{ProfileOptions, ProfileSample, Runtime};
+///
+/// /// What part of all samples have a call in a file, at any depth.
+/// fn share(samples: &[ProfileSample], file: &str) -> f64 {
+///     let all: u64 = samples.iter().map(|sample| sample.count).sum();
+///     let inside = samples.iter().filter(|sample| sample.frames.iter().any(|frame| frame.source == file));
+///     inside.map(|sample| sample.count).sum::<u64>() as f64 / all as f64
+/// }
+///
+/// let lua = Runtime::new()?;
+/// let profiler = lua.profile(ProfileOptions::default())?;
+/// lua.load("local start = os.clock() repeat until os.clock() - start > 0.1").name("@busy.lua").exec()?;
+/// let profile = profiler.stop()?;
+/// assert!(share(&profile.samples, "busy.lua") > 0.5);
+/// assert_eq!(share(&profile.samples, "idle.lua"), 0.0);
+/// # }
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ProfileSample {
@@ -194,6 +283,24 @@ pub struct ProfileSample {
 }
 
 /// What a [`Profiler`] has seen.
+///
+/// ```
+/// # #[cfg(unix)] {
+/// use lupa_core::{ProfileOptions, Runtime};
+///
+/// let lua = Runtime::new()?;
+/// let code = "local function work()\nlocal start = os.clock() repeat until os.clock() - start > 0.1 end\nwork()";
+/// let profiler = lua.profile(ProfileOptions::default())?;
+/// lua.load(code).name("@main.lua").exec()?;
+/// let profile = profiler.stop()?;
+/// // Lines such as `chunk (main.lua);work (main.lua:1) 9`: their numbers are the counts.
+/// let lines = profile.folded();
+/// assert!(lines.contains("chunk (main.lua);work (main.lua:1)"));
+/// let counts = lines.lines().filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
+/// assert_eq!(counts.sum::<u64>(), profile.total());
+/// # }
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Profile {

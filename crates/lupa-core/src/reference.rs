@@ -40,11 +40,47 @@ use crate::value::Value;
 pub struct Reference(pub(crate) Handle);
 
 /// Userdata: a host object, a file, or an object of a binary module.
+///
+/// ```
+/// use lupa_core::{Runtime, UserData, function};
+///
+/// let lua = Runtime::new()?;
+/// lua.globals()?.set("is_open", function(|file: UserData| {
+///     Ok::<_, lupa_core::Error>(file.to_lua_string()? != b"file (closed)")
+/// }))?;
+/// let (open, closed): (bool, bool) = lua
+///     .load("local file = io.tmpfile() local open = is_open(file) file:close() return open, is_open(file)")
+///     .eval()?;
+/// assert!(open && !closed);
+/// assert!(lua.load("is_open('a string')").exec().is_err());
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct UserData(pub(crate) Handle);
 
 impl UserData {
     /// Runs `f` on the host object inside, if it is one of type `T`.
+    ///
+    /// ```
+    /// use lupa_core::{Call, HostObject, Operation, Result, Runtime};
+    ///
+    /// struct Query { text: String }
+    ///
+    /// impl HostObject for Query {
+    ///     const NAME: &'static str = "query";
+    ///     const OPERATIONS: &'static [Operation] = &[];
+    ///     fn invoke(&self, _: Operation, _: &mut Call<'_>) -> Result<()> {
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let lua = Runtime::new()?;
+    /// let query = lua.create_object(Query { text: "all".into() })?;
+    /// assert_eq!(query.with_object(|query: &Query| query.text.len())?, Some(3));
+    /// let file: lupa_core::UserData = lua.load("return io.stdout").eval()?;
+    /// assert_eq!(file.with_object(|query: &Query| query.text.len())?, None);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Error::Closed`, `Error::Forked`.
@@ -54,6 +90,17 @@ impl UserData {
     }
 
     /// The same value without its type.
+    ///
+    /// ```
+    /// use lupa_core::{Kind, Reference, Runtime, UserData};
+    ///
+    /// let lua = Runtime::new()?;
+    /// let file: UserData = lua.load("return io.stdout").eval()?;
+    /// let any: Reference = file.clone().into_reference();
+    /// assert_eq!(any.kind()?, Kind::UserData);
+    /// assert!(any.same(&lua.convert_to(&file)?)?);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     pub fn into_reference(self) -> Reference {
         Reference(self.0)
     }
@@ -70,6 +117,18 @@ impl Reference {
 
     /// Runs `f` on the value.
     ///
+    /// ```
+    /// use lupa_core::{Kind, Reference, Runtime};
+    ///
+    /// let lua = Runtime::new()?;
+    /// let text: Reference = lua.load("return 'a long text'").eval()?;
+    /// assert_eq!(text.kind()?, Kind::String);
+    /// // Looked at in place, without a copy.
+    /// let words = text.with(|slot| Ok(slot.bytes().unwrap_or_default().split(|byte| *byte == b' ').count()))?;
+    /// assert_eq!(words, 3);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Those of `f`, `Error::Closed`, `Error::Forked`.
     pub fn with<R>(&self, f: impl for<'s> FnOnce(Slot<'s>) -> Result<R>) -> Result<R> {
@@ -78,6 +137,23 @@ impl Reference {
 
     /// Lua's `value[key]`: `key` pushes the key, `read` reads the value. Metamethods run inside
     /// `around`.
+    ///
+    /// ```
+    /// use lupa_core::{Directly, Reference, Runtime};
+    ///
+    /// let lua = Runtime::new()?;
+    /// let any: Reference = lua
+    ///     .load("return setmetatable({ 7 }, { __index = { unit = 'm' }, __tostring = function() return '7 m' end })")
+    ///     .eval()?;
+    /// let unit = any.get_with(|to| to.bytes(b"unit"), Directly, |slot| Ok(slot.bytes() == Some(b"m")))?;
+    /// assert!(unit);
+    /// assert!(any.raw_get_with(|to| to.bytes(b"unit"), |slot| Ok(slot.is_nil()))?);
+    ///
+    /// any.set_with(|to| to.number(2.0), |to| to.boolean(true), Directly)?;
+    /// assert_eq!(any.len_with(Directly)?, 2.0);
+    /// assert_eq!(any.to_string_with(Directly, |text| Ok(text.to_vec()))?, b"7 m");
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Errors of metamethods and of the closures; a runtime error for a value without index.
@@ -137,6 +213,27 @@ impl Reference {
     }
 
     /// Resumes a coroutine, as [`Coroutine::resume_with`].
+    ///
+    /// ```
+    /// use lupa_core::{CoroutineStatus, Directly, Reference, Runtime};
+    ///
+    /// let lua = Runtime::new()?;
+    /// let any: Reference = lua
+    ///     .load("return coroutine.create(function(n) n = coroutine.yield(n + 1) pcall(coroutine.yield, n) end)")
+    ///     .eval()?;
+    /// let next = any.resume_with(|to| to.push(5), Directly, |results| Ok(results.get(0).number()))?;
+    /// assert_eq!(next, Some(6.0));
+    /// any.resume_with(|_| Ok(()), Directly, |_| Ok(()))?;
+    /// assert_eq!(any.coroutine_status()?, CoroutineStatus::Suspended);
+    /// // Its `pcall` catches this, and it returns.
+    /// any.throw_with(|to| to.bytes(b"stop"), true, Directly, |results| Ok(assert!(!results.yielded())))?;
+    /// assert_eq!(any.coroutine_status()?, CoroutineStatus::Dead);
+    ///
+    /// let other: Reference = lua.load("return coroutine.create(print)").eval()?;
+    /// other.close_coroutine()?;
+    /// assert!(other.coroutine_status()?.has_ended());
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Coroutine::resume_with`]; a conversion error for what is no coroutine.
@@ -210,6 +307,19 @@ impl Reference {
 impl Slot<'_> {
     /// Makes a handle that keeps the value.
     ///
+    /// ```
+    /// use lupa_core::{Directly, Reference, Runtime, Slot};
+    ///
+    /// let lua = Runtime::new()?;
+    /// // What a host function is given lasts as long as its call; a handle keeps it.
+    /// let keep = lua.function(|lua: &Runtime, value: Slot<'_>| lua.set_named("callback", value.to_reference()?))?;
+    /// keep.call::<()>(lua.load("return function() return 5 end").into_function()?)?;
+    /// let callback: Reference = lua.named("callback")?;
+    /// let function = callback.call_with(|_| Ok(()), Directly, |results| results.get(0).to_reference())?;
+    /// assert_eq!(function.call_with(|_| Ok(()), Directly, |results| Ok(results.get(0).number()))?, Some(5.0));
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Error::Memory` if there is no room for another handle.
     #[inline]
@@ -218,6 +328,19 @@ impl Slot<'_> {
     }
 
     /// The function of a coroutine that has not been started.
+    ///
+    /// ```
+    /// use lupa_core::{Directly, Reference, Runtime};
+    ///
+    /// let lua = Runtime::new()?;
+    /// let function: Reference = lua.load("return function() coroutine.yield() end").eval()?;
+    /// let task = function.with(|slot| slot.new_coroutine(|coroutine| coroutine.to_reference()))?;
+    /// let found = task.with(|slot| slot.coroutine_function())?;
+    /// assert!(found.unwrap().same(&function)?);
+    /// task.resume_with(|_| Ok(()), Directly, |_| Ok(()))?;
+    /// assert!(task.with(|slot| slot.coroutine_function())?.is_none());
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Error::Memory` if there is no room for another handle.
@@ -253,6 +376,30 @@ impl<'s> Slot<'s> {
     }
 
     /// Whether the value's metatable has a field of this name.
+    ///
+    /// ```
+    /// use lupa_core::{Runtime, Slot};
+    ///
+    /// let lua = Runtime::new()?;
+    /// // What a binding would have to know to show a value.
+    /// let describe = lua.function(|value: Slot<'_>| {
+    ///     let parts = [
+    ///         (value.has_metafield("__call")?, "callable"),
+    ///         (value.raw_len() > 0, "list"),
+    ///         (value.is_c_function(), "native"),
+    ///         (!value.block().is_null(), "object"),
+    ///     ];
+    ///     let parts = parts.iter().filter(|(is_so, _)| *is_so).map(|(_, name)| *name);
+    ///     Ok::<_, lupa_core::Error>(parts.collect::<Vec<_>>().join(" "))
+    /// })?;
+    /// lua.globals()?.set("describe", describe)?;
+    /// let of = |code: &str| lua.load(&format!("return describe({code})")).eval::<String>();
+    /// assert_eq!(of("setmetatable({ 1, 2 }, { __call = print })")?, "callable list");
+    /// assert_eq!(of("print")?, "native");
+    /// assert_eq!(of("io.stdout")?, "object");
+    /// assert_eq!(of("function() end")?, "");
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Error::Memory`.
@@ -292,11 +439,38 @@ macro_rules! references {
     ($($name:ident, $kinds:pat, $to:literal;)*) => {$(
         impl $name {
             /// The runtime that the value belongs to.
+            ///
+            /// ```
+            /// use lupa_core::{Result, Runtime, Table};
+            ///
+            /// /// A function of one's own needs no `&Runtime` beside a handle.
+            /// fn copy(table: &Table) -> Result<Table> {
+            ///     let copy = table.runtime().create_table()?;
+            ///     table.for_each(|key: lupa_core::Value, value: lupa_core::Value| copy.raw_set(key, value))?;
+            ///     Ok(copy)
+            /// }
+            ///
+            /// let lua = Runtime::new()?;
+            /// let copied = copy(&lua.create_table_from([("Ada", 36)])?)?;
+            /// assert_eq!(copied.get::<u32>("Ada")?, 36);
+            /// # Ok::<(), lupa_core::Error>(())
+            /// ```
             pub fn runtime(&self) -> &Runtime {
                 self.0.runtime()
             }
 
             /// An address that tells the live values of the runtime apart.
+            ///
+            /// ```
+            /// use lupa_core::{Runtime, Table};
+            /// use std::collections::HashSet;
+            ///
+            /// let lua = Runtime::new()?;
+            /// let tables: Vec<Table> = lua.load("local t = {} return { t, {}, t }").eval()?;
+            /// let addresses = tables.iter().map(Table::address).collect::<lupa_core::Result<HashSet<usize>>>()?;
+            /// assert_eq!(addresses.len(), 2);
+            /// # Ok::<(), lupa_core::Error>(())
+            /// ```
             ///
             /// # Errors
             /// `Error::Closed`, `Error::Forked`.
@@ -313,6 +487,16 @@ macro_rules! references {
             }
 
             /// What Lua's `tostring` gives, `__tostring` honoured.
+            ///
+            /// ```
+            /// let lua = lupa_core::Runtime::new()?;
+            /// let price: lupa_core::Table = lua
+            ///     .load("return setmetatable({ 5 }, { __tostring = function(t) return t[1] .. ' EUR' end })")
+            ///     .eval()?;
+            /// assert_eq!(price.to_lua_string()?, b"5 EUR");
+            /// assert!(lua.create_table()?.to_lua_string()?.starts_with(b"table: 0x"));
+            /// # Ok::<(), lupa_core::Error>(())
+            /// ```
             ///
             /// # Errors
             /// Errors of the metamethod, and as [`Self::address`].

@@ -42,6 +42,25 @@ pub struct RegistryKey {
 }
 
 /// A value that a runtime keeps, borrowed from it and from the key: see [`Runtime::registry_reference`].
+///
+/// ```
+/// use lupa_core::{Directly, KeptReference, RegistryKey, Result, Runtime};
+///
+/// /// What a binding has of a Lua value, beside its one `Runtime`.
+/// struct Wrapper { key: RegistryKey }
+///
+/// impl Wrapper {
+///     fn value<'a>(&'a self, lua: &'a Runtime) -> Result<KeptReference<'a>> {
+///         lua.registry_reference(&self.key)
+///     }
+/// }
+///
+/// let lua = Runtime::new()?;
+/// let wrapper = Wrapper { key: lua.create_registry_value(vec![1, 2, 3])? };
+/// assert_eq!(wrapper.value(&lua)?.len_with(Directly)?, 3.0);
+/// # lua.remove_registry_value(wrapper.key)?;
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 pub struct KeptReference<'a> {
     reference: ManuallyDrop<Reference>,
     borrowed: PhantomData<(&'a Runtime, &'a RegistryKey)>,
@@ -65,6 +84,21 @@ impl std::fmt::Debug for KeptReference<'_> {
 impl Runtime {
     /// Keeps a value until its key is removed or the runtime ends.
     ///
+    /// ```
+    /// use lupa_core::{RegistryKey, Result, Runtime, Table};
+    ///
+    /// let lua = Runtime::new()?;
+    /// let keys = ["a", "b"].iter().map(|name| lua.create_registry_value(vec![*name]));
+    /// let keys = keys.collect::<Result<Vec<RegistryKey>>>()?;
+    /// lua.gc_collect()?;
+    /// let first: Table = lua.registry_value(&keys[0])?;
+    /// assert_eq!(first.get::<String>(1)?, "a");
+    /// for key in keys {
+    ///     lua.remove_registry_value(key)?;
+    /// }
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Errors of the conversion, `Error::Closed`, `Error::Forked`, `Error::Memory`.
     pub fn create_registry_value(&self, value: impl IntoLua) -> Result<RegistryKey> {
@@ -80,6 +114,19 @@ impl Runtime {
     }
 
     /// The value of a key, for any operation on it. Nothing is done in Lua for that, and the runtime's lock is not taken.
+    ///
+    /// ```
+    /// use lupa_core::{Directly, Runtime};
+    ///
+    /// let lua = Runtime::new()?;
+    /// let key = lua.create_registry_value(lua.load("return function(n) return n + 1 end").eval::<lupa_core::Function>()?)?;
+    /// let handles = lua.handles()?;
+    /// let function = lua.registry_reference(&key)?;
+    /// let sum = function.call_with(|to| to.push(41), Directly, |results| Ok(results.get(0).number()))?;
+    /// assert_eq!((sum, lua.handles()?), (Some(42.0), handles));
+    /// # lua.remove_registry_value(key)?;
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Error::WrongRuntime` for the key of another runtime.
@@ -110,6 +157,17 @@ impl Runtime {
     }
 
     /// Whether a key is one of this runtime.
+    ///
+    /// ```
+    /// use lupa_core::{Error, Runtime};
+    ///
+    /// let (lua, other) = (Runtime::new()?, Runtime::new()?);
+    /// let key = lua.create_registry_value("kept")?;
+    /// assert!(lua.owns_registry_value(&key) && !other.owns_registry_value(&key));
+    /// assert!(matches!(other.registry_value::<String>(&key), Err(Error::WrongRuntime)));
+    /// # lua.remove_registry_value(key)?;
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     #[inline]
     pub fn owns_registry_value(&self, key: &RegistryKey) -> bool {
         self.shared().number() == key.runtime
@@ -118,6 +176,22 @@ impl Runtime {
 
 impl Slot<'_> {
     /// Has the runtime keep the value.
+    ///
+    /// ```
+    /// use lupa_core::{Runtime, Slot, function};
+    /// use std::sync::{Arc, Mutex};
+    ///
+    /// let lua = Runtime::new()?;
+    /// let keys = Arc::new(Mutex::new(Vec::new()));
+    /// let list = keys.clone();
+    /// lua.globals()?.set("keep", function(move |value: Slot<'_>| {
+    ///     list.lock().unwrap().push(value.to_registry_key()?);
+    ///     Ok::<_, lupa_core::Error>(())
+    /// }))?;
+    /// lua.load("keep('one') keep('two')").exec()?;
+    /// assert_eq!(lua.registry_value::<String>(&keys.lock().unwrap()[1])?, "two");
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Error::Memory` if there is no room for another value.

@@ -96,6 +96,16 @@ impl Builder {
     ///
     /// It limits neither time nor memory, and what the host puts into the runtime is the
     /// host's choice.
+    ///
+    /// ```
+    /// use lupa_core::{Libs, Runtime};
+    ///
+    /// let lua = Runtime::builder().sandbox(true).build()?;
+    /// assert!(lua.load("return io == nil and os.getenv == nil and os.time() > 0").eval::<bool>()?);
+    /// assert!(lua.load("string.rep = nil").exec().is_err());
+    /// assert!(lua.load(Runtime::new()?.load("return 5").into_function()?.dump()?.as_slice()).exec().is_err());
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     pub fn sandbox(mut self, on: bool) -> Self {
         self.sandbox = on;
         self
@@ -128,12 +138,51 @@ impl Builder {
     /// How many different strings the runtime will hold at least; those of the libraries are some 250. LuaJIT's table of strings has
     /// room for 255, or so many, up to 65,535, and doubles when it is full. A host that is sure to add strings saves the
     /// memory that the growth would leave unused, and has the collector look through a larger table.
+    ///
+    /// ```
+    /// use lupa_core::{Result, Runtime};
+    ///
+    /// // How much more memory is in use after some strings were made.
+    /// let growth = |lua: Runtime| -> Result<usize> {
+    ///     lua.gc_stop()?;
+    ///     let before = lua.memory_used()?;
+    ///     lua.load("names = {} for i = 1, 10000 do names[i] = 'name ' .. i end").exec()?;
+    ///     Ok(lua.memory_used()? - before)
+    /// };
+    /// let roomy = Runtime::builder().string_capacity(11_000).build()?;
+    /// assert!(growth(roomy)? < growth(Runtime::new()?)?);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     pub fn string_capacity(mut self, strings: usize) -> Self {
         self.strings = strings;
         self
     }
 
     /// A filter that is asked before Lua code reads or sets a member of a [`UserType`].
+    ///
+    /// ```
+    /// use lupa_core::{Error, Members, Runtime, UserType};
+    ///
+    /// struct Page;
+    ///
+    /// impl UserType for Page {
+    ///     const NAME: &'static str = "Page";
+    ///     fn members(members: &mut Members<Self>) {
+    ///         members.read_only("title", |_| "Start").read_only("_path", |_| "/srv/start");
+    ///     }
+    /// }
+    ///
+    /// let lua = Runtime::builder()
+    ///     .attribute_filter(|_, name, _| match name.starts_with(b"_") {
+    ///         true => Err(Error::message("this is private")),
+    ///         false => Ok(name),
+    ///     })
+    ///     .build()?;
+    /// lua.globals()?.set("page", Page)?;
+    /// assert_eq!(lua.load("return page.title").eval::<String>()?, "Start");
+    /// assert!(lua.load("return page._path").exec().unwrap_err().text().contains("this is private"));
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     pub fn attribute_filter<F>(mut self, filter: F) -> Self
     where
         F: for<'a> Fn(&'static str, MemberName<'a>, Access) -> Result<MemberName<'a>>
@@ -229,11 +278,30 @@ impl Runtime {
     }
 
     /// A name for this runtime that does not keep it alive; see [`WeakRuntime`].
+    ///
+    /// ```
+    /// let lua = lupa_core::Runtime::new()?;
+    /// let weak = lua.downgrade();
+    /// assert!(weak.upgrade().is_some_and(|again| again.is_same(&lua)));
+    /// drop(lua);
+    /// assert!(weak.upgrade().is_none());
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     pub fn downgrade(&self) -> WeakRuntime {
         WeakRuntime(Arc::downgrade(&self.0))
     }
 
     /// Whether both are the same runtime.
+    ///
+    /// ```
+    /// use lupa_core::Runtime;
+    ///
+    /// let (lua, other) = (Runtime::new()?, Runtime::new()?);
+    /// let table = lua.create_table()?;
+    /// assert!(table.runtime().is_same(&lua) && lua.clone().is_same(&lua));
+    /// assert!(!table.runtime().is_same(&other));
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     pub fn is_same(&self, other: &Runtime) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
@@ -251,6 +319,20 @@ impl Runtime {
     }
 
     /// Takes the lock if that needs no waiting.
+    ///
+    /// ```
+    /// use lupa_core::Runtime;
+    /// use std::thread;
+    ///
+    /// let lua = Runtime::new()?;
+    /// let guard = lua.lock()?;
+    /// // This thread has it, so it gets it again; another one would have to wait.
+    /// assert!(lua.try_lock().is_some());
+    /// thread::scope(|threads| threads.spawn(|| assert!(lua.try_lock().is_none())).join().unwrap());
+    /// drop(guard);
+    /// thread::scope(|threads| threads.spawn(|| assert!(lua.try_lock().is_some())).join().unwrap());
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     #[inline]
     pub fn try_lock(&self) -> Option<Guard<'_>> {
         Some(Guard {
@@ -323,6 +405,14 @@ impl Runtime {
 
     /// Makes a table with the items at the positions from 1; see [`Sequence`] for one inside other values.
     ///
+    /// ```
+    /// let lua = lupa_core::Runtime::new()?;
+    /// let squares = lua.create_sequence_from((1..=4).map(|n| n * n))?;
+    /// assert_eq!(squares.len()?, 4);
+    /// assert_eq!(squares.get::<i32>(3)?, 9);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Errors of the conversions, `Error::Closed`, `Error::Forked`, `Error::Memory`.
     pub fn create_sequence_from<V: IntoLua>(
@@ -334,6 +424,15 @@ impl Runtime {
 
     /// Makes a string that stays in Lua.
     ///
+    /// ```
+    /// let lua = lupa_core::Runtime::new()?;
+    /// // Copied into Lua once, however often it is used.
+    /// let data = lua.create_string(b"\x00\xff".repeat(1000))?;
+    /// let at = lua.load("local data, i = ... return data:byte(i)").into_function()?;
+    /// assert_eq!((at.call::<u8>((&data, 1))?, at.call::<u8>((&data, 2000))?), (0, 255));
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Error::Closed`, `Error::Forked`, `Error::Memory`.
     pub fn create_string(&self, bytes: impl AsRef<[u8]>) -> Result<LuaString> {
@@ -342,6 +441,26 @@ impl Runtime {
 
     /// Makes a userdata that owns a host object.
     ///
+    /// ```
+    /// use lupa_core::{Call, HostObject, Operation, Result, Runtime};
+    ///
+    /// struct Greeter(&'static str);
+    ///
+    /// impl HostObject for Greeter {
+    ///     const NAME: &'static str = "greeter";
+    ///     const OPERATIONS: &'static [Operation] = &[Operation::Call];
+    ///     fn invoke(&self, _: Operation, call: &mut Call<'_>) -> Result<()> {
+    ///         let name: &str = call.get(0)?;
+    ///         call.push(format!("{}, {name}!", self.0))
+    ///     }
+    /// }
+    ///
+    /// let lua = Runtime::new()?;
+    /// let greet = lua.create_object(Greeter("Hello"))?;
+    /// assert_eq!(greet.call::<String>("Ada")?, "Hello, Ada!");
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Error::Closed`, `Error::Forked`, `Error::Memory`.
     pub fn create_object<T: HostObject>(&self, object: T) -> Result<UserData> {
@@ -349,6 +468,26 @@ impl Runtime {
     }
 
     /// Makes a userdata that owns a value with methods and fields.
+    ///
+    /// ```
+    /// use lupa_core::{Members, Runtime, UserType};
+    ///
+    /// struct Counter(i64);
+    ///
+    /// impl UserType for Counter {
+    ///     const NAME: &'static str = "Counter";
+    ///     fn members(members: &mut Members<Self>) {
+    ///         members.function("add", |this: &mut Self, n: i64| this.0 += n);
+    ///     }
+    /// }
+    ///
+    /// let lua = Runtime::new()?;
+    /// let counter = lua.create_userdata(Counter(0))?;
+    /// // Lua code and Rust have the same value.
+    /// lua.load("local counter = ... counter:add(2) counter:add(3)").call::<()>(&counter)?;
+    /// assert_eq!(counter.borrow::<Counter>()?.0, 5);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Error::Closed`, `Error::Forked`, `Error::Memory`.
@@ -430,6 +569,15 @@ impl Runtime {
 
     /// Lua's `require(name)`, by the global of that name.
     ///
+    /// ```
+    /// let lua = lupa_core::Runtime::new()?;
+    /// lua.preload("settings", |_| Ok([("level", 3)].into_iter().collect::<std::collections::HashMap<_, _>>()))?;
+    /// let settings: lupa_core::Table = lua.require("settings")?;
+    /// assert_eq!(settings.get::<i32>("level")?, 3);
+    /// assert!(lua.require::<lupa_core::Table>("no_such_module").is_err());
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Whatever loading the module raises; a conversion error if `require` is no function.
     pub fn require<R: for<'s> FromLua<'s>>(&self, name: &str) -> Result<R> {
@@ -438,6 +586,14 @@ impl Runtime {
 
     /// Whether the FFI library was opened, so that there may be [`Kind::CData`](crate::Kind::CData) values.
     ///
+    /// ```
+    /// use lupa_core::{Libs, Runtime};
+    ///
+    /// assert!(Runtime::new()?.has_ffi()?);
+    /// assert!(!Runtime::builder().libs(Libs::ALL - Libs::FFI).build()?.has_ffi()?);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Error::Closed`, `Error::Forked`.
     pub fn has_ffi(&self) -> Result<bool> {
@@ -445,6 +601,16 @@ impl Runtime {
     }
 
     /// Number of handles (tables, functions, …) that keep values of this runtime.
+    ///
+    /// ```
+    /// let lua = lupa_core::Runtime::new()?;
+    /// let before = lua.handles()?;
+    /// let (table, globals) = (lua.create_table()?, lua.globals()?);
+    /// assert_eq!(lua.handles()?, before + 2);
+    /// drop((table, globals));
+    /// assert_eq!(lua.handles()?, before);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Error::Closed`, `Error::Forked`.
@@ -459,6 +625,16 @@ impl Runtime {
 
     /// Puts a value of the host beside this runtime; it is dropped with it.
     ///
+    /// ```
+    /// let lua = lupa_core::Runtime::new()?;
+    /// assert!(lua.set_extension(String::from("tab 1")).is_ok());
+    /// // Read without the lock, and by all names of the runtime.
+    /// assert_eq!(lua.clone().extension::<String>().unwrap(), "tab 1");
+    /// assert!(lua.extension::<u32>().is_none());
+    /// assert_eq!(lua.set_extension(2), Err(2));
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Gives the value back if there is one already.
     pub fn set_extension<T: Any + Send + Sync>(&self, value: T) -> Result<(), T> {
@@ -471,6 +647,22 @@ impl Runtime {
     ///
     /// The time limit, interrupts and the memory limit hold for the finalizers as for a call. Once one of them was ended, no
     /// more Lua code runs, the state is freed all the same, and the error says why it was ended.
+    ///
+    /// ```
+    /// use lupa_core::{Error, Runtime, function};
+    /// use std::sync::{Arc, atomic::{AtomicBool, Ordering}};
+    ///
+    /// let lua = Runtime::new()?;
+    /// let saved = Arc::new(AtomicBool::new(false));
+    /// let flag = saved.clone();
+    /// lua.globals()?.set("save", function(move || flag.store(true, Ordering::Relaxed)))?;
+    /// lua.load("object = newproxy(true) getmetatable(object).__gc = save").exec()?;
+    /// let globals = lua.globals()?;
+    /// lua.close()?;
+    /// assert!(saved.load(Ordering::Relaxed) && lua.is_closed());
+    /// assert!(matches!(globals.len(), Err(Error::Closed)));
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Error::Busy` if called while this runtime runs Lua code further up on the
@@ -495,6 +687,33 @@ impl std::fmt::Debug for Runtime {
 }
 
 /// Holds a runtime's lock; see [`Runtime::lock`].
+///
+/// ```
+/// use lupa_core::{Guard, Result, Runtime};
+///
+/// /// Several changes of which no other thread sees a part.
+/// struct Transfer<'a> { lua: &'a Runtime, _guard: Guard<'a> }
+///
+/// impl<'a> Transfer<'a> {
+///     fn begin(lua: &'a Runtime) -> Result<Self> {
+///         Ok(Transfer { lua, _guard: lua.lock()? })
+///     }
+///     fn add(&self, account: &str, amount: i64) -> Result<()> {
+///         let globals = self.lua.globals()?;
+///         globals.set(account, globals.get::<i64>(account)? + amount)
+///     }
+/// }
+///
+/// let lua = Runtime::new()?;
+/// lua.load("mine, yours = 10, 0").exec()?;
+/// let transfer = Transfer::begin(&lua)?;
+/// transfer.add("mine", -4)?;
+/// std::thread::scope(|threads| threads.spawn(|| assert!(lua.try_lock().is_none())).join().unwrap());
+/// transfer.add("yours", 4)?;
+/// drop(transfer);
+/// assert_eq!(lua.load("return mine, yours").eval::<(i64, i64)>()?, (6, 4));
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[must_use = "the lock is released when the guard is dropped"]
 pub struct Guard<'a> {
     _held: crate::raw::lock::Held<'a>,

@@ -53,6 +53,23 @@ impl Module {
 }
 
 /// When a searcher is asked.
+///
+/// ```
+/// use lupa_core::{Module, Runtime, SearchOrder};
+///
+/// let lua = Runtime::new()?;
+/// lua.preload("log", |_| Ok("the program's"))?;
+/// for order in [SearchOrder::First, SearchOrder::BeforeFiles, SearchOrder::Last] {
+///     lua.add_searcher(order, move |lua, name| match (order, name) {
+///         (SearchOrder::First, "log") => Ok(None),
+///         _ => Ok(Some(Module::Value(lua.convert_to(format!("{name}: {order:?}"))?))),
+///     })?;
+/// }
+/// assert_eq!(lua.require::<String>("list")?, "list: First");
+/// // The first one has no such module; those that were set by `preload` come next.
+/// assert_eq!(lua.require::<String>("log")?, "the program's");
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SearchOrder {
     /// Before all others.
@@ -65,6 +82,22 @@ pub enum SearchOrder {
 
 impl Builder {
     /// Adds a searcher to the new runtime; see [`Runtime::add_searcher`].
+    ///
+    /// ```
+    /// use lupa_core::{Module, Runtime, SearchOrder};
+    ///
+    /// // A sandbox cannot be changed any more once it is made.
+    /// let lua = Runtime::builder()
+    ///     .sandbox(true)
+    ///     .libs(lupa_core::Libs::SAFE | lupa_core::Libs::PACKAGE)
+    ///     .searcher(SearchOrder::First, |_, name| {
+    ///         Ok((name == "greeting").then(|| Module::source("return 'hello'", "@greeting.lua")))
+    ///     })
+    ///     .build()?;
+    /// assert_eq!(lua.require::<String>("greeting")?, "hello");
+    /// assert!(lua.require::<String>("other").is_err());
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     pub fn searcher<F>(self, order: SearchOrder, search: F) -> Self
     where
         F: Fn(&Runtime, &str) -> Result<Option<Module>> + Send + 'static,

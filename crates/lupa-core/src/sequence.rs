@@ -12,19 +12,19 @@ use std::marker::PhantomData;
 
 /// A table used as a list: positions start at 1, and items move up and down. As Lua's `table.insert` and
 /// `table.remove`, none of these looks at metamethods.
-///
-/// ```
-/// let lua = lupa_core::Runtime::new()?;
-/// let list = lua.create_sequence_from(["b", "c", "d"])?;
-/// list.insert(1, "a")?;
-/// assert_eq!(list.remove::<String>(2)?, "b");
-/// assert_eq!(list.pop::<String>()?.as_deref(), Some("d"));
-/// let rest: Vec<String> = list.sequence().collect::<lupa_core::Result<_>>()?;
-/// assert_eq!(rest, ["a", "c"]);
-/// # Ok::<(), lupa_core::Error>(())
-/// ```
 impl Table {
     /// Appends an item; [`Table::push`] honours metamethods.
+    ///
+    /// ```
+    /// use lupa_core::{Runtime, Table};
+    ///
+    /// let lua = Runtime::new()?;
+    /// let list: Table = lua.load("return setmetatable({}, { __newindex = function() error('full') end })").eval()?;
+    /// assert!(list.push("a").is_err());
+    /// list.raw_push("a")?;
+    /// assert_eq!(list.len()?, 1);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Errors of the conversion.
@@ -39,6 +39,17 @@ impl Table {
 
     /// Removes the last item and gives it; `None` if there are none.
     ///
+    /// ```
+    /// let lua = lupa_core::Runtime::new()?;
+    /// let jobs = lua.create_sequence_from(["first", "second"])?;
+    /// let mut done = Vec::new();
+    /// while let Some(job) = jobs.pop::<String>()? {
+    ///     done.push(job);
+    /// }
+    /// assert_eq!(done, ["second", "first"]);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Errors of the conversion, after which the item is still there.
     pub fn pop<V: Owned>(&self) -> Result<Option<V>> {
@@ -50,6 +61,17 @@ impl Table {
 
     /// Inserts an item before the one at a position, which moves up with all after it; one position after the
     /// last appends.
+    ///
+    /// ```
+    /// let lua = lupa_core::Runtime::new()?;
+    /// let list = lua.create_sequence_from(["b", "c", "d"])?;
+    /// list.insert(1, "a")?;
+    /// assert_eq!(list.remove::<String>(2)?, "b");
+    /// assert_eq!(list.pop::<String>()?.as_deref(), Some("d"));
+    /// let rest: Vec<String> = list.sequence().collect::<lupa_core::Result<_>>()?;
+    /// assert_eq!(rest, ["a", "c"]);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// An error for other positions, errors of the conversion.
@@ -96,6 +118,14 @@ impl Table {
 
     /// Removes all entries. What the table had room for it keeps.
     ///
+    /// ```
+    /// let lua = lupa_core::Runtime::new()?;
+    /// let mixed: lupa_core::Table = lua.load("return { 1, 2, name = 'mixed' }").eval()?;
+    /// mixed.clear()?;
+    /// assert!(mixed.is_empty()?);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Error::Closed`, `Error::Forked`.
     pub fn clear(&self) -> Result<()> {
@@ -113,6 +143,18 @@ impl Table {
 
     /// An iterator over the items from position 1 to the first nil, metamethods aside, as Lua's `ipairs`. The
     /// table may be changed meanwhile: each step looks at the next position.
+    ///
+    /// ```
+    /// let lua = lupa_core::Runtime::new()?;
+    /// let ages: lupa_core::Table = lua.load("return { 36, 41, nil, 5, name = 'ages' }").eval()?;
+    /// let sum = ages.sequence::<u32>().sum::<lupa_core::Result<u32>>()?;
+    /// assert_eq!(sum, 77);
+    /// // An error tells which item it was.
+    /// ages.set(2, "old")?;
+    /// let error = ages.sequence::<u32>().find_map(Result::err).unwrap();
+    /// assert!(error.to_string().contains("[2]"), "{error}");
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     pub fn sequence<V: Owned>(&self) -> Items<'_, V> {
         Items {
             table: Some(self),
@@ -153,6 +195,19 @@ fn outside(at: usize, last: usize) -> Error {
 }
 
 /// See [`Table::sequence`]. After an error it has ended.
+///
+/// ```
+/// use lupa_core::{Items, Result, Runtime};
+///
+/// fn longest(words: Items<'_, String>) -> Result<usize> {
+///     words.map(|word| Ok(word?.len())).try_fold(0, |most, length: Result<usize>| Ok(most.max(length?)))
+/// }
+///
+/// let lua = Runtime::new()?;
+/// let words = lua.create_sequence_from(["green", "tea"])?;
+/// assert_eq!(longest(words.sequence())?, 5);
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Items<'t, V> {
     table: Option<&'t Table>,
@@ -182,6 +237,22 @@ impl<V: Owned> Iterator for Items<'_, V> {
 impl<V: Owned> FusedIterator for Items<'_, V> {}
 
 /// See [`Table::iter`]. After an error it has ended.
+///
+/// ```
+/// use lupa_core::{Entries, Runtime};
+///
+/// let lua = Runtime::new()?;
+/// let stock = lua.create_table_from([("tea", 3), ("cake", 0), ("salt", 0)])?;
+/// let entries: Entries<'_, String, u32> = stock.iter();
+/// for entry in entries {
+///     let (name, count) = entry?;
+///     if count == 0 {
+///         stock.set(name, lupa_core::Value::Nil)?; // entries may go meanwhile
+///     }
+/// }
+/// assert_eq!(stock.pairs::<String, u32>()?, [("tea".to_owned(), 3)]);
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Entries<'t, K, V> {
     table: Option<&'t Table>,

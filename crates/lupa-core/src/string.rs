@@ -26,6 +26,14 @@ pub struct LuaString(pub(crate) Handle);
 impl LuaString {
     /// Runs `f` on the bytes, without a copy.
     ///
+    /// ```
+    /// let lua = lupa_core::Runtime::new()?;
+    /// let data: lupa_core::LuaString = lua.load("return '\\0\\1\\1\\255'").eval()?;
+    /// let ones = data.with_bytes(|bytes| bytes.iter().filter(|byte| **byte == 1).count())?;
+    /// assert_eq!(ones, 2);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Error::Closed`, `Error::Forked`.
     pub fn with_bytes<R>(&self, f: impl FnOnce(&[u8]) -> R) -> Result<R> {
@@ -53,6 +61,15 @@ impl LuaString {
     }
 
     /// A copy of the text, with `\u{fffd}` for what is not UTF-8.
+    ///
+    /// ```
+    /// let lua = lupa_core::Runtime::new()?;
+    /// let name = lua.create_string(b"caf\xe9")?;
+    /// assert!(name.to_str().is_err());
+    /// assert_eq!(name.to_string_lossy()?, "caf\u{fffd}");
+    /// assert_eq!(name.to_vec()?, b"caf\xe9");
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Error::Closed`, `Error::Forked`.
@@ -101,6 +118,20 @@ macro_rules! equal_to {
 equal_to! { str &str String [u8] &[u8] Vec<u8> }
 
 /// The bytes or the text of a Lua string; see [`LuaString::bytes`] and [`LuaString::to_str`].
+///
+/// ```
+/// use lupa_core::{LuaString, Runtime, StringRef};
+///
+/// let lua = Runtime::new()?;
+/// let line: LuaString = lua.load("return 'level = 3'").eval()?;
+/// let text: StringRef<'_, str> = line.to_str()?;
+/// let (key, value) = text.split_once(" = ").unwrap();
+/// assert_eq!((key, value), ("level", "3"));
+/// assert_eq!(text.to_string(), "level = 3");
+/// // Other threads wait until the borrow ends.
+/// std::thread::scope(|threads| threads.spawn(|| assert!(lua.try_lock().is_none())).join().unwrap());
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[must_use = "the borrow ends when it is dropped"]
 pub struct StringRef<'a, T: ?Sized>(Anchored<'a, T>);
 

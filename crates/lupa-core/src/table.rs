@@ -33,6 +33,18 @@ impl Table {
 
     /// As [`Table::get`], with closures that push the key and read the value.
     ///
+    /// ```
+    /// let lua = lupa_core::Runtime::new()?;
+    /// let file = lua.create_table_from([("name", "a.txt")])?;
+    /// // Nothing is copied out of Lua to look at it.
+    /// let is_text = file.get_with(
+    ///     |key| key.bytes(b"name"),
+    ///     |name| Ok(name.bytes().is_some_and(|name| name.ends_with(b".txt"))),
+    /// )?;
+    /// assert!(is_text);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Table::get`].
     #[inline]
@@ -54,6 +66,21 @@ impl Table {
     }
 
     /// As [`Table::set`], with closures that push.
+    ///
+    /// ```
+    /// let lua = lupa_core::Runtime::new()?;
+    /// let image = lua.create_table()?;
+    /// // A table inside it, without a handle for that.
+    /// image.set_with(
+    ///     |key| key.bytes(b"size"),
+    ///     |value| value.new_table(2, 0, |size| {
+    ///         size.set_index(1, 640)?;
+    ///         size.set_index(2, 480)
+    ///     }),
+    /// )?;
+    /// assert_eq!(image.get::<[u32; 2]>("size")?, [640, 480]);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Table::set`].
@@ -98,6 +125,17 @@ impl Table {
 
     /// `table[key]` without metamethods.
     ///
+    /// ```
+    /// use lupa_core::{Runtime, Table};
+    ///
+    /// let lua = Runtime::new()?;
+    /// let own: Table = lua.load("return setmetatable({ size = 5 }, { __index = { color = 'red' } })").eval()?;
+    /// assert_eq!(own.get::<String>("color")?, "red");
+    /// assert_eq!(own.raw_get::<Option<String>>("color")?, None);
+    /// assert_eq!(own.raw_get::<u32>("size")?, 5);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Errors of the conversions.
     pub fn raw_get<V: Owned>(&self, key: impl IntoLua) -> Result<V> {
@@ -110,6 +148,17 @@ impl Table {
 
     /// `table[key] = value` without metamethods.
     ///
+    /// ```
+    /// use lupa_core::{Runtime, Table};
+    ///
+    /// let lua = Runtime::new()?;
+    /// let fixed: Table = lua.load("return setmetatable({}, { __newindex = function() error('fixed') end })").eval()?;
+    /// assert!(fixed.set("size", 5).is_err());
+    /// fixed.raw_set("size", 5)?;
+    /// assert_eq!(fixed.get::<u32>("size")?, 5);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Error::InvalidKey`, and errors of the conversions.
     pub fn raw_set(&self, key: impl IntoLua, value: impl IntoLua) -> Result<()> {
@@ -121,6 +170,17 @@ impl Table {
     }
 
     /// Lua's `#table`: a border, which for a sequence is its length. Metamethods are not asked.
+    ///
+    /// ```
+    /// let lua = lupa_core::Runtime::new()?;
+    /// let list: lupa_core::Table = lua.load("return { 'a', 'b', name = 'list' }").eval()?;
+    /// assert_eq!(list.len()?, 2);
+    /// // Entries that are no items of a sequence do not count, but there are some.
+    /// list.clear()?;
+    /// list.set("name", "list")?;
+    /// assert!(list.len()? == 0 && !list.is_empty()?);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Error::Closed`, `Error::Forked`.
@@ -142,6 +202,14 @@ impl Table {
 
     /// Appends to a sequence.
     ///
+    /// ```
+    /// let lua = lupa_core::Runtime::new()?;
+    /// let list = lua.create_sequence_from(["a", "b"])?;
+    /// list.push("c")?;
+    /// assert_eq!(list.get::<String>(3)?, "c");
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Errors of metamethods and of the conversion.
     pub fn push(&self, value: impl IntoLua) -> Result<()> {
@@ -150,6 +218,22 @@ impl Table {
 
     /// Calls `f` with each key and value, as `next` gives them. `f` may remove and change entries; if it
     /// adds some, others may come twice or not at all.
+    ///
+    /// ```
+    /// let lua = lupa_core::Runtime::new()?;
+    /// let ages = lua.create_table_from([("Ada", 36), ("Alan", 41), ("Grace", 85)])?;
+    /// let mut old = Vec::new();
+    /// ages.for_each(|name: String, age: u32| {
+    ///     if age > 40 {
+    ///         old.push(name);
+    ///     }
+    ///     ages.set("Ada", 37) // what is there may be changed
+    /// })?;
+    /// old.sort();
+    /// assert_eq!(old, ["Alan", "Grace"]);
+    /// assert_eq!(ages.get::<u32>("Ada")?, 37);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Those of `f` and of the conversions.
@@ -167,6 +251,16 @@ impl Table {
     }
 
     /// All keys and values.
+    ///
+    /// ```
+    /// let lua = lupa_core::Runtime::new()?;
+    /// let ages = lua.create_table_from([("Ada", 36), ("Alan", 41)])?;
+    /// let mut pairs = ages.pairs::<String, u32>()?;
+    /// pairs.sort();
+    /// assert_eq!(pairs, [("Ada".to_owned(), 36), ("Alan".to_owned(), 41)]);
+    /// assert!(ages.pairs::<String, bool>().is_err());
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Table::for_each`].
@@ -199,6 +293,19 @@ impl Table {
     }
 
     /// Sets or removes the metatable.
+    ///
+    /// ```
+    /// let lua = lupa_core::Runtime::new()?;
+    /// let defaults = lua.create_table_from([("color", "red")])?;
+    /// let metatable = lua.create_table_from([("__index", &defaults)])?;
+    /// let shape = lua.create_table()?;
+    /// shape.set_metatable(Some(&metatable))?;
+    /// assert_eq!(shape.get::<String>("color")?, "red");
+    /// assert!(shape.metatable()?.unwrap().same(&metatable)?);
+    /// shape.set_metatable(None)?;
+    /// assert!(shape.metatable()?.is_none() && !shape.contains_key("color")?);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Error::Closed`, `Error::Forked`, `Error::WrongRuntime`.

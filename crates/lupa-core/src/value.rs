@@ -87,6 +87,30 @@ impl Value {
     }
 
     /// The number, if it is one.
+    ///
+    /// ```
+    /// use lupa_core::{Result, Runtime, Value};
+    ///
+    /// fn show(value: &Value) -> Result<String> {
+    ///     Ok(match value {
+    ///         _ if value.is_nil() => "nothing".to_owned(),
+    ///         _ if value.as_number().is_some_and(f64::is_nan) => "no number".to_owned(),
+    ///         _ => match (value.as_bool(), value.as_number(), value.as_string()) {
+    ///             (Some(on), ..) => if on { "on" } else { "off" }.to_owned(),
+    ///             (_, Some(number), _) => format!("{number:.1}"),
+    ///             (.., Some(text)) => format!("'{}'", text.to_string_lossy()?),
+    ///             _ => format!("a {}", value.type_name()),
+    ///         },
+    ///     })
+    /// }
+    ///
+    /// let lua = Runtime::new()?;
+    /// let values: Vec<Value> = lua.load("return { true, 1.25, 'tea', print, 0/0 }").eval()?;
+    /// let shown = values.iter().map(show).collect::<Result<Vec<_>>>()?;
+    /// assert_eq!(shown, ["on", "1.2", "'tea'", "a function", "no number"]);
+    /// assert_eq!(show(&Value::Nil)?, "nothing");
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     pub fn as_number(&self) -> Option<f64> {
         match self {
             Value::Number(number) => Some(*number),
@@ -169,6 +193,17 @@ impl Value {
     }
 
     /// The userdata, if it is one. [`UserData::borrow`] gives the value of a user type in it.
+    ///
+    /// ```
+    /// use lupa_core::{CoroutineStatus, Runtime, Value};
+    ///
+    /// let lua = Runtime::new()?;
+    /// let (file, task): (Value, Value) = lua.load("return io.stdout, coroutine.create(print)").eval()?;
+    /// assert!(file.as_userdata().unwrap().to_lua_string()?.starts_with(b"file ("));
+    /// assert_eq!(task.as_coroutine().unwrap().status()?, CoroutineStatus::New);
+    /// assert!(file.as_coroutine().is_none() && task.as_userdata().is_none());
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     pub fn as_userdata(&self) -> Option<&UserData> {
         match self {
             Value::UserData(userdata) => Some(userdata),
@@ -281,6 +316,21 @@ impl Value {
 impl Slot<'_> {
     /// The value, with a handle if it is a reference or a string.
     ///
+    /// ```
+    /// use lupa_core::{Runtime, Slot, Value};
+    ///
+    /// let lua = Runtime::new()?;
+    /// // Only what is no number needs a value that lasts.
+    /// let keep = lua.function(|value: Slot<'_>| match value.number() {
+    ///     Some(number) => Ok(Value::Number(number * 2.0)),
+    ///     None => value.to_value(),
+    /// })?;
+    /// assert_eq!(keep.call::<f64>(4)?, 8.0);
+    /// let table = lua.create_table()?;
+    /// assert!(keep.call::<lupa_core::Table>(&table)?.same(&table)?);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Error::Memory` if there is no room for another handle.
     pub fn to_value(self) -> Result<Value> {
@@ -301,6 +351,18 @@ impl Slot<'_> {
 
 /// Lua's `a == b`, metamethods honoured, in the runtime that is given; see [`Value::equals`].
 ///
+/// ```
+/// use lupa_core::{Runtime, Value, equal};
+///
+/// let lua = Runtime::new()?;
+/// let (a, b): (Value, Value) = lua
+///     .load("local m = { __eq = function() return true end } return setmetatable({}, m), setmetatable({}, m)")
+///     .eval()?;
+/// assert!(equal(&lua, &a, &b)?);
+/// assert!(!equal(&lua, &a, &Value::Nil)?);
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
+///
 /// # Errors
 /// Errors of the metamethod, `Error::WrongRuntime`.
 pub fn equal(runtime: &Runtime, a: &Value, b: &Value) -> Result<bool> {
@@ -317,6 +379,24 @@ pub fn equal(runtime: &Runtime, a: &Value, b: &Value) -> Result<bool> {
 }
 
 /// Lua's `a < b`, metamethods honoured.
+///
+/// ```
+/// use lupa_core::{Result, Runtime, Value, less_than};
+///
+/// /// The smallest of some values, by Lua's order.
+/// fn smallest<'v>(lua: &Runtime, values: &'v [Value]) -> Result<Option<&'v Value>> {
+///     let mut values = values.iter();
+///     let Some(first) = values.next() else { return Ok(None) };
+///     values.try_fold(first, |least, value| Ok(if less_than(lua, value, least)? { value } else { least })).map(Some)
+/// }
+///
+/// let lua = Runtime::new()?;
+/// let words: Vec<Value> = lua.load("return { 'pear', 'apple', 'plum' }").eval()?;
+/// assert_eq!(smallest(&lua, &words)?.unwrap().as_str().as_deref(), Some("apple"));
+/// let mixed: Vec<Value> = lua.load("return { 1, 'one' }").eval()?;
+/// assert!(smallest(&lua, &mixed).is_err());
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 ///
 /// # Errors
 /// As [`equal`], and a runtime error for values without an order.

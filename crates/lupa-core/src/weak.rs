@@ -63,6 +63,18 @@ impl WeakRuntime {
     }
 
     /// Whether both name the same runtime.
+    ///
+    /// ```
+    /// use lupa_core::{Runtime, WeakRuntime};
+    ///
+    /// let (lua, other) = (Runtime::new()?, Runtime::new()?);
+    /// let mut known: Vec<WeakRuntime> = vec![lua.downgrade(), other.downgrade()];
+    /// let gone = other.downgrade();
+    /// drop(other);
+    /// known.retain(|runtime| !runtime.is_same(&gone));
+    /// assert!(known.len() == 1 && known[0].is_same(&lua.downgrade()));
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     pub fn is_same(&self, other: &WeakRuntime) -> bool {
         self.0.ptr_eq(&other.0)
     }

@@ -291,8 +291,52 @@ macro_rules! user_refs {
 
 user_refs! {
     /// A value in a userdata, borrowed; see [`UserData::borrow`](crate::UserData::borrow).
+    ///
+    /// ```
+    /// use lupa_core::{Members, Runtime, UserRef, UserType};
+    ///
+    /// struct Account { balance: i64 }
+    ///
+    /// impl UserType for Account {
+    ///     const NAME: &'static str = "Account";
+    ///     fn members(members: &mut Members<Self>) {
+    ///         members.field("balance", |this| this.balance, |this, balance| this.balance = balance);
+    ///     }
+    /// }
+    ///
+    /// let lua = Runtime::new()?;
+    /// let (mine, yours) = (lua.create_userdata(Account { balance: 5 })?, lua.create_userdata(Account { balance: 7 })?);
+    /// let accounts: [UserRef<'_, Account>; 2] = [mine.borrow()?, yours.borrow()?];
+    /// assert_eq!(accounts.iter().map(|account| account.balance).sum::<i64>(), 12);
+    /// // Meanwhile they may be read, but not changed.
+    /// assert_eq!(mine.get::<i64>("balance")?, 5);
+    /// assert!(mine.set("balance", 0).is_err());
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     UserRef: Shared by shared;
     /// A value in a userdata, borrowed to be changed; see [`UserData::borrow_mut`](crate::UserData::borrow_mut).
+    ///
+    /// ```
+    /// use lupa_core::{Error, Members, Runtime, UserRefMut, UserType};
+    ///
+    /// struct Account { balance: i64 }
+    ///
+    /// impl UserType for Account {
+    ///     const NAME: &'static str = "Account";
+    ///     fn members(members: &mut Members<Self>) {
+    ///         members.field("balance", |this| this.balance, |this, balance| this.balance = balance);
+    ///     }
+    /// }
+    ///
+    /// let lua = Runtime::new()?;
+    /// let data = lua.create_userdata(Account { balance: 5 })?;
+    /// let mut account: UserRefMut<'_, Account> = data.borrow_mut()?;
+    /// account.balance += 20;
+    /// assert!(matches!(data.borrow::<Account>(), Err(Error::InUse(_))));
+    /// drop(account);
+    /// assert_eq!(data.get::<i64>("balance")?, 25);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     UserRefMut: Exclusive by exclusive;
 }
 

@@ -7,6 +7,22 @@ use crate::host::{Call, HostObject, Operation};
 use std::ffi::c_int;
 
 /// Where a coroutine stands.
+///
+/// ```
+/// use lupa_core::{CoroutineStatus, Runtime};
+///
+/// let lua = Runtime::new()?;
+/// let task = lua.load("local bad = coroutine.yield() if bad then error('bad') end").into_function()?;
+/// let (one, other) = (task.coroutine()?, task.coroutine()?);
+/// assert_eq!(one.status()?, CoroutineStatus::New);
+/// one.resume::<()>(())?;
+/// other.resume::<()>(())?;
+/// assert_eq!(one.status()?, CoroutineStatus::Suspended);
+/// assert!(one.resume::<()>(false).is_ok() && other.resume::<()>(true).is_err());
+/// assert_eq!((one.status()?, other.status()?), (CoroutineStatus::Dead, CoroutineStatus::Failed));
+/// assert!(one.status()?.has_ended() && other.status()?.has_ended());
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CoroutineStatus {

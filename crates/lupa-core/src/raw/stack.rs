@@ -8,6 +8,29 @@ use std::ffi::{c_int, c_void};
 use std::str::Utf8Error;
 
 /// What a slot holds.
+///
+/// ```
+/// use lupa_core::{Error, FromLua, Kind, Result, Runtime, Slot};
+///
+/// #[derive(Debug, PartialEq)]
+/// enum Width { Auto, Pixels(f64) }
+///
+/// impl FromLua<'_> for Width {
+///     fn from_lua(slot: Slot<'_>) -> Result<Self> {
+///         match slot.kind() {
+///             Kind::None | Kind::Nil => Ok(Width::Auto),
+///             Kind::Number => Ok(Width::Pixels(slot.number().unwrap_or_default())),
+///             other => Err(Error::message(format!("a {} is no width", other.name()))),
+///         }
+///     }
+/// }
+///
+/// let lua = Runtime::new()?;
+/// assert_eq!(lua.load("return 20").eval::<Width>()?, Width::Pixels(20.0));
+/// assert_eq!(lua.load("return").eval::<Width>()?, Width::Auto);
+/// assert!(lua.load("return {}").eval::<Width>().unwrap_err().text().contains("a table is no width"));
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {

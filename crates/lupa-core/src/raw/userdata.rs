@@ -255,6 +255,29 @@ impl Drop for Borrow {
 }
 
 /// A host object of the stack, borrowed.
+///
+/// ```
+/// use lupa_core::{Call, Error, HostObject, HostRef, Operation, Result, Runtime};
+///
+/// struct Length(f64);
+///
+/// impl HostObject for Length {
+///     const NAME: &'static str = "length";
+///     const OPERATIONS: &'static [Operation] = &[Operation::Lt];
+///     fn invoke(&self, _: Operation, call: &mut Call<'_>) -> Result<()> {
+///         let operand = |i| call.arg(i).object().ok_or_else(|| Error::message("no length"));
+///         let (a, b): (HostRef<'_, Length>, HostRef<'_, Length>) = (operand(0)?, operand(1)?);
+///         call.push(a.0 < b.0)
+///     }
+/// }
+///
+/// let lua = Runtime::new()?;
+/// let shorter = lua.load("local a, b = ... return a < b").into_function()?;
+/// let (short, long) = (lua.create_object(Length(1.0))?, lua.create_object(Length(2.0))?);
+/// assert!(shorter.call::<bool>((&short, &long))?);
+/// assert!(!shorter.call::<bool>((&long, &short))?);
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 pub struct HostRef<'s, T> {
     object: &'s T,
     /// The payload of a plain function lives as long as that.
