@@ -173,6 +173,21 @@ impl Jit<'_> {
     ///
     /// The switch belongs to the code: all closures of it share it.
     ///
+    /// ```
+    /// use lupa_core::{JitScope, Runtime};
+    ///
+    /// let lua = Runtime::new()?;
+    /// let has_trace = || lua.load("return require('jit.util').traceinfo(1) ~= nil").eval::<bool>();
+    /// let work = lua.load("for i = 1, 1000 do end").into_function()?;
+    /// lua.jit().disable_for(&work, JitScope::Function)?;
+    /// work.call::<()>(())?;
+    /// assert!(!has_trace()?);
+    /// lua.jit().enable_for(&work, JitScope::Function)?;
+    /// work.call::<()>(())?;
+    /// assert!(has_trace()?);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// An error for a C function; as [`Jit::set_enabled`].
     pub fn enable_for(&self, function: &Function, scope: JitScope) -> Result<()> {

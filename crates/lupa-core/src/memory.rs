@@ -60,15 +60,15 @@ impl Runtime {
         self.gc(Gc::Collect).map(drop)
     }
 
-    /// Stops the garbage collector.
+    /// Stops the garbage collector. [`Runtime::gc_restart`] starts it again, as do a step and a full cycle.
     ///
     /// ```
     /// let lua = lupa_core::Runtime::new()?;
     /// lua.gc_stop()?;
-    /// lua.load("for i = 1, 1e4 do local t = { i } end").exec()?; // collects nothing
+    /// let before = lua.memory_used()?;
+    /// lua.load("for i = 1, 1000 do last = ('x'):rep(i) end").exec()?;
+    /// assert!(lua.memory_used()? > before + 500_000);
     /// assert!(!lua.gc_is_running()?);
-    /// // In pieces, when there is time for it, until a cycle has ended.
-    /// while !lua.gc_step(64)? {}
     /// lua.gc_restart()?;
     /// assert!(lua.gc_is_running()?);
     /// // From now on less often, and more at a time.
@@ -92,6 +92,21 @@ impl Runtime {
     }
 
     /// Does a step of garbage collection of about `kib` KiB; whether that ended a cycle.
+    ///
+    /// ```
+    /// let lua = lupa_core::Runtime::new()?;
+    /// lua.load("data = ('x'):rep(1e6)").exec()?;
+    /// lua.gc_stop()?;
+    /// lua.load("data = nil").exec()?;
+    /// let before = lua.memory_used()?;
+    /// // In pieces, where there is time for it, such as between two frames.
+    /// while !lua.gc_step(16)? {
+    ///     lua.gc_stop()?; // the step has started it
+    /// }
+    /// assert!(lua.memory_used()? + 900_000 < before);
+    /// assert!(lua.gc_is_running()?);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Runtime::gc_collect`].

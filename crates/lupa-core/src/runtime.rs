@@ -98,12 +98,13 @@ impl Builder {
     /// host's choice.
     ///
     /// ```
-    /// use lupa_core::{Libs, Runtime};
+    /// use lupa_core::Runtime;
     ///
     /// let lua = Runtime::builder().sandbox(true).build()?;
     /// assert!(lua.load("return io == nil and os.getenv == nil and os.time() > 0").eval::<bool>()?);
     /// assert!(lua.load("string.rep = nil").exec().is_err());
-    /// assert!(lua.load(Runtime::new()?.load("return 5").into_function()?.dump()?.as_slice()).exec().is_err());
+    /// let bytecode = Runtime::new()?.load("return 5").into_function()?.dump()?;
+    /// assert!(lua.load(&bytecode).exec().is_err());
     /// # Ok::<(), lupa_core::Error>(())
     /// ```
     pub fn sandbox(mut self, on: bool) -> Self {
@@ -587,10 +588,10 @@ impl Runtime {
     /// Whether the FFI library was opened, so that there may be [`Kind::CData`](crate::Kind::CData) values.
     ///
     /// ```
-    /// use lupa_core::{Libs, Runtime};
-    ///
-    /// assert!(Runtime::new()?.has_ffi()?);
-    /// assert!(!Runtime::builder().libs(Libs::ALL - Libs::FFI).build()?.has_ffi()?);
+    /// let lua = lupa_core::Runtime::new()?;
+    /// assert!(!lua.has_ffi()?);
+    /// lua.load("local ffi = require('ffi')").exec()?;
+    /// assert!(lua.has_ffi()?);
     /// # Ok::<(), lupa_core::Error>(())
     /// ```
     ///
@@ -642,24 +643,24 @@ impl Runtime {
         refused.map_err(Extension::into_inner)
     }
 
-    /// Runs all finalizers and frees the state. Handles stay, and give `Error::Closed`. When the last owner of a
-    /// runtime that was not closed goes, this is done then.
+    /// Runs all finalizers, in which host functions give errors, and frees the state. Handles stay, and give
+    /// `Error::Closed`. When the last owner of a runtime that was not closed goes, this is done then.
     ///
     /// The time limit, interrupts and the memory limit hold for the finalizers as for a call. Once one of them was ended, no
     /// more Lua code runs, the state is freed all the same, and the error says why it was ended.
     ///
     /// ```
     /// use lupa_core::{Error, Runtime, function};
-    /// use std::sync::{Arc, atomic::{AtomicBool, Ordering}};
+    /// use std::sync::Arc;
     ///
     /// let lua = Runtime::new()?;
-    /// let saved = Arc::new(AtomicBool::new(false));
-    /// let flag = saved.clone();
-    /// lua.globals()?.set("save", function(move || flag.store(true, Ordering::Relaxed)))?;
-    /// lua.load("object = newproxy(true) getmetatable(object).__gc = save").exec()?;
+    /// let connection = Arc::new(5);
+    /// let in_lua = connection.clone();
+    /// lua.globals()?.set("connection", function(move || *in_lua))?;
     /// let globals = lua.globals()?;
     /// lua.close()?;
-    /// assert!(saved.load(Ordering::Relaxed) && lua.is_closed());
+    /// // What Lua code had is gone, whoever else has a name of the runtime or a handle.
+    /// assert!(lua.is_closed() && Arc::strong_count(&connection) == 1);
     /// assert!(matches!(globals.len(), Err(Error::Closed)));
     /// # Ok::<(), lupa_core::Error>(())
     /// ```

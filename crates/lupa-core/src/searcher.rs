@@ -59,15 +59,16 @@ impl Module {
 ///
 /// let lua = Runtime::new()?;
 /// lua.preload("log", |_| Ok("the program's"))?;
-/// for order in [SearchOrder::First, SearchOrder::BeforeFiles, SearchOrder::Last] {
+/// for order in [SearchOrder::Last, SearchOrder::BeforeFiles, SearchOrder::First] {
 ///     lua.add_searcher(order, move |lua, name| match (order, name) {
-///         (SearchOrder::First, "log") => Ok(None),
+///         (SearchOrder::First, "log" | "list") => Ok(None),
 ///         _ => Ok(Some(Module::Value(lua.convert_to(format!("{name}: {order:?}"))?))),
 ///     })?;
 /// }
-/// assert_eq!(lua.require::<String>("list")?, "list: First");
-/// // The first one has no such module; those that were set by `preload` come next.
+/// assert_eq!(lua.require::<String>("tree")?, "tree: First");
+/// // The first one has none of these; what was set by `preload` is next.
 /// assert_eq!(lua.require::<String>("log")?, "the program's");
+/// assert_eq!(lua.require::<String>("list")?, "list: BeforeFiles");
 /// # Ok::<(), lupa_core::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -84,12 +85,12 @@ impl Builder {
     /// Adds a searcher to the new runtime; see [`Runtime::add_searcher`].
     ///
     /// ```
-    /// use lupa_core::{Module, Runtime, SearchOrder};
+    /// use lupa_core::{Libs, Module, Runtime, SearchOrder};
     ///
     /// // A sandbox cannot be changed any more once it is made.
     /// let lua = Runtime::builder()
     ///     .sandbox(true)
-    ///     .libs(lupa_core::Libs::SAFE | lupa_core::Libs::PACKAGE)
+    ///     .libs(Libs::SAFE | Libs::PACKAGE)
     ///     .searcher(SearchOrder::First, |_, name| {
     ///         Ok((name == "greeting").then(|| Module::source("return 'hello'", "@greeting.lua")))
     ///     })

@@ -152,7 +152,7 @@ impl Table {
     /// // An error tells which item it was.
     /// ages.set(2, "old")?;
     /// let error = ages.sequence::<u32>().find_map(Result::err).unwrap();
-    /// assert!(error.to_string().contains("[2]"), "{error}");
+    /// assert!(error.to_string().contains("at index 2"));
     /// # Ok::<(), lupa_core::Error>(())
     /// ```
     pub fn sequence<V: Owned>(&self) -> Items<'_, V> {
@@ -200,7 +200,11 @@ fn outside(at: usize, last: usize) -> Error {
 /// use lupa_core::{Items, Result, Runtime};
 ///
 /// fn longest(words: Items<'_, String>) -> Result<usize> {
-///     words.map(|word| Ok(word?.len())).try_fold(0, |most, length: Result<usize>| Ok(most.max(length?)))
+///     let mut most = 0;
+///     for word in words {
+///         most = most.max(word?.len());
+///     }
+///     Ok(most)
 /// }
 ///
 /// let lua = Runtime::new()?;

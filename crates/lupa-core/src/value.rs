@@ -89,26 +89,17 @@ impl Value {
     /// The number, if it is one.
     ///
     /// ```
-    /// use lupa_core::{Result, Runtime, Value};
-    ///
-    /// fn show(value: &Value) -> Result<String> {
-    ///     Ok(match value {
-    ///         _ if value.is_nil() => "nothing".to_owned(),
-    ///         _ if value.as_number().is_some_and(f64::is_nan) => "no number".to_owned(),
-    ///         _ => match (value.as_bool(), value.as_number(), value.as_string()) {
-    ///             (Some(on), ..) => if on { "on" } else { "off" }.to_owned(),
-    ///             (_, Some(number), _) => format!("{number:.1}"),
-    ///             (.., Some(text)) => format!("'{}'", text.to_string_lossy()?),
-    ///             _ => format!("a {}", value.type_name()),
-    ///         },
-    ///     })
-    /// }
+    /// use lupa_core::{Runtime, Table, Value};
     ///
     /// let lua = Runtime::new()?;
-    /// let values: Vec<Value> = lua.load("return { true, 1.25, 'tea', print, 0/0 }").eval()?;
-    /// let shown = values.iter().map(show).collect::<Result<Vec<_>>>()?;
-    /// assert_eq!(shown, ["on", "1.2", "'tea'", "a function", "no number"]);
-    /// assert_eq!(show(&Value::Nil)?, "nothing");
+    /// let settings: Table = lua.load("return { level = 2.5, name = 'main', debug = true }").eval()?;
+    /// let setting = |name: &str| settings.get::<Value>(name);
+    /// assert_eq!(setting("level")?.as_number(), Some(2.5));
+    /// assert_eq!(setting("debug")?.as_bool(), Some(true));
+    /// assert!(setting("name")?.as_string().is_some_and(|name| *name == "main"));
+    /// assert!(setting("color")?.is_nil());
+    /// // Nothing is taken for what it is not.
+    /// assert_eq!((setting("name")?.as_number(), setting("color")?.as_bool()), (None, None));
     /// # Ok::<(), lupa_core::Error>(())
     /// ```
     pub fn as_number(&self) -> Option<f64> {
@@ -383,18 +374,16 @@ pub fn equal(runtime: &Runtime, a: &Value, b: &Value) -> Result<bool> {
 /// ```
 /// use lupa_core::{Result, Runtime, Value, less_than};
 ///
-/// /// The smallest of some values, by Lua's order.
-/// fn smallest<'v>(lua: &Runtime, values: &'v [Value]) -> Result<Option<&'v Value>> {
-///     let mut values = values.iter();
-///     let Some(first) = values.next() else { return Ok(None) };
-///     values.try_fold(first, |least, value| Ok(if less_than(lua, value, least)? { value } else { least })).map(Some)
+/// /// The lesser of two values: numbers, strings, or what has `__lt`.
+/// fn lesser<'v>(lua: &Runtime, a: &'v Value, b: &'v Value) -> Result<&'v Value> {
+///     Ok(if less_than(lua, b, a)? { b } else { a })
 /// }
 ///
 /// let lua = Runtime::new()?;
-/// let words: Vec<Value> = lua.load("return { 'pear', 'apple', 'plum' }").eval()?;
-/// assert_eq!(smallest(&lua, &words)?.unwrap().as_str().as_deref(), Some("apple"));
-/// let mixed: Vec<Value> = lua.load("return { 1, 'one' }").eval()?;
-/// assert!(smallest(&lua, &mixed).is_err());
+/// let (plum, pear): (Value, Value) = lua.load("return 'plum', 'pear'").eval()?;
+/// assert_eq!(lesser(&lua, &plum, &pear)?.as_str().as_deref(), Some("pear"));
+/// assert_eq!(lesser(&lua, &pear, &plum)?.as_str().as_deref(), Some("pear"));
+/// assert!(lesser(&lua, &plum, &Value::Number(1.0)).is_err());
 /// # Ok::<(), lupa_core::Error>(())
 /// ```
 ///
