@@ -143,6 +143,12 @@ impl TValue {
         self.tag() >= INTEGER
     }
 
+    /// Whether it is a string.
+    #[inline]
+    pub const fn is_string(self) -> bool {
+        self.tag() == STRING
+    }
+
     /// The number, which it must be to make sense.
     #[inline]
     pub const fn number(self) -> f64 {
@@ -251,6 +257,40 @@ impl Table {
             let array = self.address().add(TABLE_ARRAY).cast::<*mut TValue>().read();
             Some(array.add(key as usize))
         }
+    }
+
+    /// The slot of a string key, if the table has one: raw access, as that of `lj_tab_getstr`.
+    ///
+    /// # Safety
+    /// The table and the key are alive, and the key is a string; the address is good until the table is changed in size.
+    #[inline]
+    pub unsafe fn string_slot(self, key: TValue) -> Option<*mut TValue> {
+        debug_assert!(key.is_string());
+        // SAFETY: a live table and a live string, laid out as `offsets.rs` says. Each chain has a node. A string is its only
+        // copy, so the bits tell whether it is the key.
+        unsafe {
+            let id = key.object().add(STRING_ID).cast::<u32>().read();
+            let mask = self.address().add(TABLE_HASHMASK).cast::<u32>().read();
+            let nodes = self.address().add(TABLE_NODES).cast::<*mut u8>().read();
+            let mut node = nodes.add((id & mask) as usize * NODE_SIZE);
+            while !node.is_null() {
+                if node.add(NODE_KEY).cast::<TValue>().read() == key {
+                    return Some(node.cast());
+                }
+                node = node.add(NODE_NEXT).cast::<*mut u8>().read();
+            }
+        }
+        None
+    }
+
+    /// Has a metatable be searched for metamethods again that it had not, as before each store to a field.
+    ///
+    /// # Safety
+    /// The table is alive.
+    #[inline]
+    pub unsafe fn forget_missing_metamethods(self) {
+        // SAFETY: a live table, laid out as `offsets.rs` says.
+        unsafe { self.address().add(TABLE_NOMM).write(0) }
     }
 
     /// Whether the collector has to be told of what is stored in the table, which `lua_rawset` and its like do.
@@ -363,6 +403,19 @@ pub unsafe fn last(l: *mut lua_State) -> TValue {
     unsafe {
         debug_assert!(top(l) > 0);
         field(l, STATE_TOP).read().sub(1).read()
+    }
+}
+
+/// Puts a value in the place of the one on top.
+///
+/// # Safety
+/// As the module says; the value is alive, and there is one on top.
+#[inline]
+pub unsafe fn replace_last(l: *mut lua_State, value: TValue) {
+    // SAFETY: by the caller.
+    unsafe {
+        debug_assert!(top(l) > 0);
+        field(l, STATE_TOP).read().sub(1).write(value);
     }
 }
 

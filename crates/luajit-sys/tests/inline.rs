@@ -204,6 +204,34 @@ fn tables_are_read_as_by_the_api() {
 }
 
 #[test]
+fn fields_are_found_as_by_the_api() {
+    let state = State::new();
+    let l = state.0;
+    state.eval("{}");
+    state
+        .eval("(function() local t = {} for i = 1, 1000, 3 do t['k' .. i] = i end return t end)()");
+    for index in [1, 2] {
+        for i in 0..1100 {
+            // SAFETY: live; a table is in the slot, and its key is on top.
+            unsafe {
+                let table = inline::slot(l, index).and_then(TValue::table).unwrap();
+                let name = format!("k{i}");
+                lua_pushlstring(l, name.as_ptr().cast(), name.len());
+                let key = inline::last(l);
+                assert!(key.is_string());
+                let found = table.string_slot(key).map_or(TValue::NIL, |slot| *slot);
+                assert_eq!(found.is_nil(), index == 1 || i > 1000 || i % 3 != 1);
+                lua_rawget(l, index);
+                assert_eq!(found, inline::last(l), "{name}");
+                inline::replace_last(l, TValue::NIL);
+                assert_eq!((inline::last(l), lua_gettop(l)), (TValue::NIL, 3));
+                lua_settop(l, 2);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_table_that_the_collector_has_seen_needs_a_barrier() {
     let state = State::new();
     let l = state.0;

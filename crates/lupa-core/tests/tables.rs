@@ -140,6 +140,41 @@ fn metamethods_are_honoured_and_their_errors_arrive() -> Result<()> {
     Ok(())
 }
 
+// Breaks if a store to a field does not tell LuaJIT that a metamethod it has not found may be there now.
+#[test]
+fn a_metamethod_that_was_missed_is_found_once_it_is_set() -> Result<()> {
+    let lua = Runtime::new()?;
+    let code = "local mt = { __index = 1 } mt.__index = nil return setmetatable({}, mt), mt";
+    let (t, mt): (Table, Table) = lua.load(code).eval()?;
+    let look: Function = lua.load("local t = ... return t.missing").into_function()?;
+    assert!(look.call::<Value>(&t)?.is_nil());
+    mt.set("__index", lua.load("return 'found'").into_function()?)?;
+    assert_eq!(look.call::<String>(&t)?, "found");
+    Ok(())
+}
+
+// Breaks if a store to a field does not tell the collector: it would free the value.
+#[test]
+fn what_is_stored_during_a_collection_stays() -> Result<()> {
+    let lua = Runtime::new()?;
+    let t: Table = lua.load("return { field = 0 }").eval()?;
+    lua.load("kept = {} for i = 1, 2000 do kept[i] = {} end")
+        .exec()?;
+    // A cycle takes some hundred steps; the table is seen in one of the first.
+    for steps in 0..200 {
+        lua.gc_collect()?;
+        for _ in 0..steps {
+            lua.gc_step(0)?;
+        }
+        t.set("field", format!("value {steps}"))?;
+        while !lua.gc_step(0)? {}
+        lua.load("for i = 1, 100 do local s = 'garbage ' .. i end")
+            .exec()?;
+        assert_eq!(t.get::<String>("field")?, format!("value {steps}"));
+    }
+    Ok(())
+}
+
 #[test]
 fn metatables_are_set_and_read() -> Result<()> {
     let lua = Runtime::new()?;

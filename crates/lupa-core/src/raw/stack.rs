@@ -453,8 +453,16 @@ impl TableSlot<'_> {
     /// Replaces the key on top by its value, raw.
     #[inline]
     pub(crate) fn raw_get(self) {
-        // SAFETY: a table; lua_rawget does not raise.
-        unsafe { sys::lua_rawget(self.stack.l, self.index) }
+        // SAFETY: a table, above which callers have pushed the key; lua_rawget does not raise.
+        unsafe {
+            let key = inline::last(self.stack.l);
+            if key.is_string() {
+                let value = self.table.string_slot(key).map(|slot| *slot);
+                inline::replace_last(self.stack.l, value.unwrap_or(TValue::NIL));
+            } else {
+                sys::lua_rawget(self.stack.l, self.index);
+            }
+        }
     }
 
     /// Pushes `t[n]`, raw.
@@ -478,11 +486,37 @@ impl TableSlot<'_> {
             Some(value) if value.is_number() && value.number().is_nan() => {
                 Err(Error::InvalidKey("NaN".into()))
             }
-            _ => {
+            Some(value) => {
                 // SAFETY: a table, and the key is neither nil nor NaN, the two that raise.
-                unsafe { sys::lua_rawset(self.stack.l, self.index) };
+                unsafe {
+                    if !self.replace_field(value) {
+                        sys::lua_rawset(self.stack.l, self.index);
+                    }
+                }
                 Ok(())
             }
+        }
+    }
+
+    /// `raw_set` of a field that the table has, if the collector need not be told; whether it was done.
+    ///
+    /// # Safety
+    /// The key lies below the value on top.
+    #[inline]
+    unsafe fn replace_field(self, key: TValue) -> bool {
+        // SAFETY: the table and what is on the stack are alive; the slot is written at once.
+        unsafe {
+            if !key.is_string() || self.table.needs_barrier() {
+                return false;
+            }
+            let Some(slot) = self.table.string_slot(key) else {
+                return false;
+            };
+            self.table.forget_missing_metamethods();
+            *slot = inline::last(self.stack.l);
+            inline::pop(self.stack.l);
+            inline::pop(self.stack.l);
+            true
         }
     }
 
