@@ -1,21 +1,35 @@
 //! The `jit.*` modules that belong to the LuaJIT inside.
 
 use crate::error::{Error, Result};
-use crate::host::Call;
+use crate::host::{Call, HostFunction};
 use crate::raw::library::jit_module;
 use crate::runtime::Runtime;
-use crate::table::Table;
+use crate::slot::{Pusher, Slot};
+use std::ffi::c_int;
 
 /// Adds a searcher for them, before the ones that look into the file system: another LuaJIT's
-/// modules may lie there, which do not fit this one.
+/// modules may lie there, which do not fit this one. On the stack alone: a handle would cost each runtime room.
 pub(crate) fn install(runtime: &Runtime) -> Result<()> {
-    let package: Table = runtime.globals()?.get("package")?;
-    let loaders: Table = package.get("loaders")?;
-    for index in (2..=loaders.len()?).rev() {
-        let loader: crate::Value = loaders.get(index)?;
-        loaders.set(index + 1, loader)?;
-    }
-    loaders.set(2, runtime.create_function(search)?)
+    runtime.shared().enter_at(|stack, top| {
+        stack.push_globals();
+        let mut table = stack.table(top + 1);
+        for (name, index) in ["package", "loaders"].into_iter().zip(top + 2..) {
+            let Some(outer) = table else { break };
+            stack.push_bytes(name.as_bytes())?;
+            outer.raw_get();
+            table = stack.table(index);
+        }
+        let Some(loaders) = table else {
+            return Err(Slot::new(stack, stack.top()).mismatch("table"));
+        };
+        for index in (2..=loaders.raw_len() as c_int).rev() {
+            loaders.raw_get_index(index);
+            loaders.raw_set_index(index + 1);
+        }
+        Pusher::new(stack).function(HostFunction(search))?;
+        loaders.raw_set_index(2);
+        stack.check_memory()
+    })
 }
 
 /// A searcher as `require` calls it: gives a loader, or a text that says what was looked for.

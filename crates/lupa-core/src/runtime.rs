@@ -218,9 +218,9 @@ impl Builder {
         };
         let libs = self.libs.unwrap_or(standard);
         let runtime = Runtime(Shared::new(libs.mask(), self.strings, self.memory_limit)?);
-        runtime.0.kept().has_ffi.set(libs.contains(Libs::FFI));
+        runtime.0.has_ffi.set(libs.contains(Libs::FFI));
         if let Some(filter) = self.filter {
-            let _ = runtime.0.filter().set(filter);
+            let _ = runtime.0.kept().filter.set(filter);
         }
         if libs.contains(Libs::PACKAGE) && libs.contains(Libs::JIT) {
             crate::jit_modules::install(&runtime)?;
@@ -624,7 +624,7 @@ impl Runtime {
         self.0.extension().get()?.get()
     }
 
-    /// Puts a value of the host beside this runtime; it is dropped with it.
+    /// Puts a value of the host beside this runtime, which owns it together with whoever else has it.
     ///
     /// ```
     /// let lua = lupa_core::Runtime::new()?;
@@ -638,7 +638,7 @@ impl Runtime {
     ///
     /// # Errors
     /// Gives the value back if there is one already.
-    pub fn set_extension<T: Any + Send + Sync>(&self, value: T) -> Result<(), T> {
+    pub fn set_extension<T: Any + Send + Sync>(&self, value: Arc<T>) -> Result<(), Arc<T>> {
         let refused = self.0.extension().set(Extension::new(value));
         refused.map_err(Extension::into_inner)
     }

@@ -186,9 +186,9 @@ fn drops_may_use_the_runtime() -> Result<()> {
 fn an_extension_lives_as_long_as_the_runtime() -> Result<()> {
     let drops = Arc::new(AtomicUsize::new(0));
     let lua = Runtime::new()?;
-    assert!(lua.set_extension(Counted(drops.clone())).is_ok());
+    assert!(lua.set_extension(Arc::new(Counted(drops.clone()))).is_ok());
     assert!(lua.extension::<Counted>().is_some() && lua.extension::<u8>().is_none());
-    assert!(lua.set_extension(1_u8).is_err());
+    assert!(lua.set_extension(Arc::new(1_u8)).is_err());
     let table = lua.create_table()?;
     drop(lua);
     assert_eq!(drops.load(SeqCst), 0);

@@ -106,3 +106,35 @@ fn a_key_can_be_removed_while_another_thread_runs() -> Result<(), Error> {
     assert_eq!(lua.handles()?, before);
     Ok(())
 }
+
+// Breaks if a slot is given to two values.
+#[test]
+fn released_slots_are_used_again() -> Result<(), Error> {
+    let lua = Runtime::new()?;
+    let mut kept: Vec<(RegistryKey, u32)> = Vec::new();
+    let mut random = 1_u32;
+    for n in 0..20_000 {
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        // Two of three steps add until there are 500, then one of three.
+        let adds = (random >> 16) % 3 < if kept.len() < 500 { 2 } else { 1 };
+        if adds || kept.is_empty() {
+            kept.push((lua.create_registry_value(n)?, n));
+        } else {
+            let (key, value) = kept.swap_remove(random as usize % kept.len());
+            assert_eq!(lua.registry_value::<u32>(&key)?, value);
+            lua.remove_registry_value(key)?;
+        }
+        if n % 100 == 0 {
+            lua.gc_collect()?;
+        }
+    }
+    for (key, value) in &kept {
+        assert_eq!(lua.registry_value::<u32>(key)?, *value);
+    }
+    assert_eq!(lua.handles()?, kept.len() + Runtime::new()?.handles()?);
+    for (key, _) in kept {
+        lua.remove_registry_value(key)?;
+    }
+    assert_eq!(lua.handles()?, Runtime::new()?.handles()?);
+    Ok(())
+}

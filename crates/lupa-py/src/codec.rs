@@ -6,34 +6,53 @@ use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyString};
 use std::borrow::Cow;
 
-/// A codec of Python's, by name.
-#[derive(Debug, Clone)]
-pub(crate) struct Codec {
-    name: String,
+/// The codec of nearly all runtimes, with strict errors.
+pub(crate) const UTF8: &str = "UTF-8";
+const STRICT: &str = "strict";
+
+/// A codec of Python's. Without names it is [`UTF8`] with strict errors.
+pub(crate) struct Codec(Option<Box<Names>>);
+
+struct Names {
+    codec: String,
     errors: String,
-    /// UTF-8 with strict errors has a way of its own, without a look-up.
-    fast: bool,
+    /// UTF-8 with strict errors, spelled otherwise.
+    is_utf8: bool,
 }
 
 impl Codec {
-    pub(crate) fn new(name: String, errors: &str) -> Self {
-        let plain: String = name.chars().filter(|c| *c != '-' && *c != '_').collect();
-        let fast = plain.eq_ignore_ascii_case("utf8") && errors == "strict";
-        Codec {
-            name,
-            errors: errors.to_owned(),
-            fast,
+    pub(crate) fn new(codec: String, errors: &str) -> Self {
+        if (codec.as_str(), errors) == (UTF8, STRICT) {
+            return Codec(None);
         }
+        let plain: String = codec.chars().filter(|c| *c != '-' && *c != '_').collect();
+        Codec(Some(Box::new(Names {
+            is_utf8: plain.eq_ignore_ascii_case("utf8") && errors == STRICT,
+            codec,
+            errors: errors.to_owned(),
+        })))
+    }
+
+    pub(crate) fn strict(codec: String) -> Self {
+        Codec::new(codec, STRICT)
     }
 
     pub(crate) fn name(&self) -> &str {
-        &self.name
+        self.names().0
     }
 
-    /// Whether text and bytes determine each other: UTF-8 with strict errors.
+    /// The names of the codec and of what is done about errors.
+    fn names(&self) -> (&str, &str) {
+        self.0
+            .as_ref()
+            .map_or((UTF8, STRICT), |names| (&names.codec, &names.errors))
+    }
+
+    /// Whether text and bytes determine each other: UTF-8 with strict errors, which has a way of its own, without a
+    /// look-up.
     #[inline]
     pub(crate) fn is_utf8(&self) -> bool {
-        self.fast
+        self.0.as_ref().is_none_or(|names| names.is_utf8)
     }
 
     /// Decodes Lua's bytes.
@@ -43,15 +62,15 @@ impl Codec {
         py: Python<'py>,
         bytes: &[u8],
     ) -> BoxedResult<Bound<'py, PyAny>> {
-        if self.fast {
+        if self.is_utf8() {
             return Ok(PyString::from_bytes(py, bytes)?.into_any());
         }
-        Ok(PyBytes::new(py, bytes).call_method1("decode", (&self.name, &self.errors))?)
+        Ok(PyBytes::new(py, bytes).call_method1("decode", self.names())?)
     }
 
     /// Decodes for a message: what is not valid in the encoding is replaced, not an error.
     pub(crate) fn decode_lossy(&self, py: Python<'_>, bytes: &[u8]) -> String {
-        if self.fast {
+        if self.is_utf8() {
             // What is valid, as nearly all is, is seen to be so in larger steps than it is read to be mended.
             return match std::str::from_utf8(bytes) {
                 Ok(text) => text.to_owned(),
@@ -59,7 +78,7 @@ impl Codec {
             };
         }
         PyBytes::new(py, bytes)
-            .call_method1("decode", (&self.name, "replace"))
+            .call_method1("decode", (self.name(), "replace"))
             .and_then(|text| text.extract())
             .unwrap_or_else(|_| latin1(bytes))
     }
@@ -71,7 +90,7 @@ impl Codec {
         text: &Bound<'_, PyString>,
         f: impl FnOnce(&[u8]) -> BoxedResult<R>,
     ) -> BoxedResult<R> {
-        if self.fast {
+        if self.is_utf8() {
             return match text.to_str() {
                 Ok(text) => f(text.as_bytes()),
                 // Surrogates: let Python say it in its own words.
@@ -87,7 +106,7 @@ impl Codec {
 
     fn encode_slowly<'py>(&self, text: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyBytes>> {
         Ok(text
-            .call_method1("encode", (&self.name, &self.errors))?
+            .call_method1("encode", self.names())?
             .cast_into::<PyBytes>()?)
     }
 }

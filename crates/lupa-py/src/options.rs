@@ -1,6 +1,6 @@
 //! Arguments of the runtime's constructor and methods, checked.
 
-use crate::codec::{ascii, source};
+use crate::codec::{UTF8, ascii, source};
 use crate::errors::lua_error;
 use crate::settings::Settings;
 use lupa_core::{Chunk, ChunkMode, Libs, Runtime};
@@ -136,7 +136,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for EncodingArg<'py> {
 impl EncodingArg<'_> {
     pub(crate) fn name(self) -> PyResult<Option<String>> {
         match self {
-            EncodingArg::Default => Ok(Some("UTF-8".to_owned())),
+            EncodingArg::Default => Ok(Some(UTF8.to_owned())),
             EncodingArg::Given(value) if value.is_none() => Ok(None),
             EncodingArg::Given(value) => ascii(Some(&value)),
         }

@@ -1,6 +1,6 @@
 //! `LuaRuntime`.
 
-use crate::codec::{Codec, ascii};
+use crate::codec::{Codec, UTF8, ascii};
 use crate::convert::{PyArg, text, to_python};
 use crate::errors::{BoxedResult, Style, exception, external, lua_error, to_exception};
 use crate::gil::{BackReference, Held, RunningLua, WithoutGil, callbacks_go_on};
@@ -18,6 +18,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -32,9 +33,8 @@ use std::time::Duration;
 pub(crate) struct LuaRuntime {
     pub(crate) runtime: Runtime,
     pub(crate) settings: Arc<Settings>,
-    /// Memory, in bytes, that the runtime itself took, and whether there can be a limit.
-    base_memory: usize,
-    limited: bool,
+    /// Memory, in bytes, that the runtime itself took; none if it was made without `max_memory`.
+    base_memory: Option<NonZeroUsize>,
 }
 
 impl LuaRuntime {
@@ -138,7 +138,7 @@ impl LuaRuntime {
         let source_name = ascii(source_encoding)?.filter(|name| !name.is_empty());
         let source_name = source_name
             .or_else(|| encoding.clone())
-            .unwrap_or("UTF-8".to_owned());
+            .unwrap_or(UTF8.to_owned());
         let attribute_filter = callable(attribute_filter, "attribute_filter")?.map(PythonFilter);
         let (attribute_getter, attribute_setter) = handlers(attribute_handlers)?;
         if attribute_filter.is_some() && (attribute_getter.is_some() || attribute_setter.is_some())
@@ -160,7 +160,7 @@ impl LuaRuntime {
         let runtime = builder.build().map_err(failed)?;
         let settings = Arc::new(Settings {
             encoding: encoding.map(|name| Codec::new(name, encoding_errors)),
-            source_encoding: Codec::new(source_name, "strict"),
+            source_encoding: Codec::strict(source_name),
             sandbox,
             attribute_filter,
             attribute_getter,
@@ -178,21 +178,20 @@ impl LuaRuntime {
             register_builtins: register_builtins.map_or(!sandbox, |truth| truth.0),
         };
         pylib::install(py, &runtime, &settings, &options)?;
-        let base_memory = runtime.memory_used().map_err(failed)?;
-        let limited = max_memory.is_some() || string_hash_seed.is_some();
+        let own = runtime.memory_used().map_err(failed)?;
+        let can_be_limited = max_memory.is_some() || string_hash_seed.is_some();
         // Like 0, a negative number is no limit.
         let max_memory = max_memory.and_then(|bytes| usize::try_from(bytes).ok());
         if let Some(bytes) = max_memory.filter(|bytes| *bytes > 0) {
             runtime
-                .set_memory_limit(Some(base_memory.saturating_add(bytes)))
+                .set_memory_limit(Some(own.saturating_add(bytes)))
                 .map_err(failed)?;
         }
         interruption::prepare(py, &runtime, limit)?;
         Ok(LuaRuntime {
             runtime,
             settings,
-            base_memory,
-            limited,
+            base_memory: NonZeroUsize::new(own).filter(|_| can_be_limited),
         })
     }
 
@@ -344,33 +343,30 @@ impl LuaRuntime {
     /// With `total`, the memory that the runtime itself takes is included.
     #[pyo3(signature = (total = false))]
     fn get_max_memory(&self, total: bool) -> Option<usize> {
+        let base = self.base(total)?;
         let limit = self.runtime.memory_limit();
-        self.limited
-            .then(|| limit.map_or(0, |limit| self.without_base(limit, total)))
+        Some(limit.map_or(0, |limit| limit.saturating_sub(base)))
     }
 
     /// The memory in use in bytes; None if the runtime was made without `max_memory`. With
     /// `total`, the memory that the runtime itself takes is included.
     #[pyo3(signature = (total = false))]
     fn get_memory_used(slf: &Bound<'_, Self>, total: bool) -> BoxedResult<Option<usize>> {
-        let inner = slf.get();
-        if !inner.limited {
+        let Some(base) = slf.get().base(total) else {
             return Ok(None);
-        }
+        };
         let used = operate(slf, Style::Plain, |cx| cx.runtime.memory_used())?;
-        Ok(Some(inner.without_base(used, total)))
+        Ok(Some(used.saturating_sub(base)))
     }
 
     /// Sets the memory limit in bytes; 0 for none. With `total`, the memory that the runtime itself
     /// takes is included. RuntimeError if the runtime was made without `max_memory`.
     #[pyo3(signature = (max_memory, total = false))]
     fn set_max_memory(slf: &Bound<'_, Self>, max_memory: usize, total: bool) -> BoxedResult<()> {
-        let inner = slf.get();
-        if !inner.limited {
+        let Some(base) = slf.get().base(total) else {
             let message = "max_memory must be set on LuaRuntime creation";
             return Err(PyRuntimeError::new_err(message).into());
-        }
-        let base = if total { 0 } else { inner.base_memory };
+        };
         let limit = (max_memory > 0).then(|| base.saturating_add(max_memory));
         operate(slf, Style::Plain, |cx| cx.runtime.set_memory_limit(limit))
     }
@@ -443,12 +439,10 @@ impl LuaRuntime {
         }
     }
 
-    fn without_base(&self, bytes: usize, total: bool) -> usize {
-        if total {
-            bytes
-        } else {
-            bytes.saturating_sub(self.base_memory)
-        }
+    /// Where memory is counted from, in bytes; none if the runtime was made without `max_memory`.
+    fn base(&self, total: bool) -> Option<usize> {
+        let own = self.base_memory?.get();
+        Some(if total { 0 } else { own })
     }
 }
 

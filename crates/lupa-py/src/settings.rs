@@ -30,7 +30,7 @@ impl Settings {
     /// The settings of a runtime of this package.
     #[inline]
     pub(crate) fn of(runtime: &Runtime) -> Option<&Settings> {
-        runtime.extension::<Arc<Settings>>().map(Arc::as_ref)
+        runtime.extension()
     }
 
     pub(crate) fn overflow_handler(&self, py: Python<'_>) -> Option<Py<PyAny>> {

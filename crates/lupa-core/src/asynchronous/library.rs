@@ -21,7 +21,7 @@ struct Library {
 
 impl Library {
     fn of(stack: Stack<'_>) -> Result<Arc<Library>> {
-        let types = stack.shared().user_types().borrow();
+        let types = stack.shared().kept().user_types.borrow();
         let library = types.get(&TypeId::of::<Library>()).cloned();
         library
             .and_then(|library| library.downcast().ok())
@@ -46,7 +46,7 @@ pub(crate) fn keep(runtime: &Runtime) -> Result<()> {
             functions: stack.anchor(index)?,
             maker: OnceLock::new(),
         });
-        let mut types = stack.shared().user_types().borrow_mut();
+        let mut types = stack.shared().kept().user_types.borrow_mut();
         types.insert(TypeId::of::<Library>(), library);
         Ok(())
     })

@@ -59,7 +59,7 @@ impl<'s> FromLua<'s> for Error {
         }
         let error = match slot.bytes() {
             Some(bytes) => RuntimeError {
-                cause: stack.shared().kept().raised_as(bytes),
+                cause: stack.shared().raised_as(bytes),
                 ..RuntimeError::new(bytes)
             },
             None => {

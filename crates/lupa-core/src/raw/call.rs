@@ -154,7 +154,7 @@ impl<'s> Stack<'s> {
             None => (self.describe(index), Value::from_stack(self, index).ok()),
         };
         let cause = match value {
-            None => self.shared.kept().raised_as(&message),
+            None => self.shared.raised_as(&message),
             Some(_) => None,
         };
         Error::Runtime(Arc::new(RuntimeError {

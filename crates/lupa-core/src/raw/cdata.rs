@@ -19,7 +19,7 @@ impl Stack<'_> {
     /// Whether 64-bit integers can be pushed: opens the FFI library if the runtime has it and no code has
     /// opened it yet. Takes four slots, and leaves none.
     pub(crate) fn ready_for_int64(self) -> Result<bool> {
-        if !self.shared.kept().has_ffi.get() {
+        if !self.shared.has_ffi.get() {
             return Ok(false);
         }
         if !self.has_ctypes() {

@@ -23,7 +23,7 @@ pub(super) struct Closing {
     /// It has begun. Atomic, since it may be read without the lock.
     begun: AtomicBool,
     /// Why finalizers were ended, if they were.
-    reason: RefCell<Option<std::result::Result<Error, Panic>>>,
+    reason: RefCell<Option<Box<std::result::Result<Error, Panic>>>>,
 }
 
 impl Closing {
@@ -49,8 +49,10 @@ impl Shared {
         self.close_now();
         match self.closing.reason.take() {
             None => Ok(()),
-            Some(Ok(error)) => Err(error),
-            Some(Err(panic)) => resume_unwind(panic),
+            Some(reason) => match *reason {
+                Ok(error) => Err(error),
+                Err(panic) => resume_unwind(panic),
+            },
         }
     }
 
@@ -102,7 +104,7 @@ impl Shared {
             Ok(Some(error)) => Ok(error),
             Err(panic) => Err(panic),
         };
-        self.closing.reason.replace(Some(reason));
+        self.closing.reason.replace(Some(Box::new(reason)));
         // SAFETY: live and locked, in a hook.
         unsafe { sys::lupa_skip_finalizers(stack.l) };
         self.stop.arm(stack.l);
@@ -117,7 +119,9 @@ impl Drop for Shared {
         if let Some(_held) = self.try_lock() {
             self.close_now();
         }
-        if let Some(Err(panic)) = self.closing.reason.take() {
+        if let Some(reason) = self.closing.reason.take()
+            && let Err(panic) = *reason
+        {
             // Nobody waits for it, and to drop it might panic again.
             std::mem::forget(panic);
         }

@@ -8,11 +8,8 @@ use super::stack::Stack;
 use super::stop::{Interruption, Stop};
 use super::sys::{self, inline, inline::TValue};
 use crate::error::{Error, Result};
-use crate::filter::AttributeFilter;
-use crate::usertype::MemberName;
 use std::any::{Any, TypeId};
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::ffi::c_int;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -45,32 +42,30 @@ pub(crate) struct Shared {
     pub(super) depth: Cell<u32>,
     extension: OnceLock<Extension>,
     text_only: Cell<bool>,
-    /// Policy over the members of user types.
-    filter: OnceLock<Arc<Filter>>,
-    /// Member tables of user types, by type.
-    user_types: RefCell<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
-    pub(super) kept: super::kept::Kept,
+    /// The FFI library is one of the runtime's libraries.
+    pub(crate) has_ffi: Cell<bool>,
+    pub(super) kept: OnceLock<Box<super::kept::Kept>>,
     pub(super) closing: Closing,
 }
 
 /// A value of the host, with its type beside it: to ask the value would be a call.
 pub(crate) struct Extension {
     type_id: TypeId,
-    value: Box<dyn Any + Send + Sync>,
+    value: Arc<dyn Any + Send + Sync>,
 }
 
 impl Extension {
-    pub(crate) fn new<T: Any + Send + Sync>(value: T) -> Self {
+    pub(crate) fn new<T: Any + Send + Sync>(value: Arc<T>) -> Self {
         Extension {
             type_id: TypeId::of::<T>(),
-            value: Box::new(value),
+            value,
         }
     }
 
     /// The value, which was given as a `T`.
-    pub(crate) fn into_inner<T: Any>(self) -> T {
+    pub(crate) fn into_inner<T: Any + Send + Sync>(self) -> Arc<T> {
         match self.value.downcast() {
-            Ok(value) => *value,
+            Ok(value) => value,
             Err(_) => unreachable!("it was made of a T"),
         }
     }
@@ -84,11 +79,8 @@ impl Extension {
     }
 }
 
-/// See [`crate::Builder::attribute_filter`].
-type Filter = dyn for<'a> AttributeFilter<&'static str, MemberName<'a>>;
-
 // SAFETY: every field but `lock`, `main`, the memory limit, the pending list of `slots`,
-// `interruption` but for its `Cell`, `extension` and `filter` is touched only with the lock held
+// `interruption` but for its `Cell`, `extension` and the filter in `kept` is touched only with the lock held
 // (`stop` and `main` also by signal handlers of the thread that has it); those are safe to share.
 // A Lua state may move between threads as long as one at a time uses it.
 unsafe impl Send for Shared {}
@@ -117,9 +109,8 @@ impl Shared {
             depth: Cell::new(0),
             extension: OnceLock::new(),
             text_only: Cell::new(false),
-            filter: OnceLock::new(),
-            user_types: RefCell::new(HashMap::new()),
-            kept: super::kept::Kept::default(),
+            has_ffi: Cell::new(false),
+            kept: OnceLock::new(),
             closing: Closing::new(),
         });
         // SAFETY: the state is ours alone so far; the Arc keeps `shared` in place.
@@ -208,10 +199,6 @@ impl Shared {
         &self.extension
     }
 
-    pub(crate) fn filter(&self) -> &OnceLock<Arc<Filter>> {
-        &self.filter
-    }
-
     /// Refuses bytecode from now on, whatever a chunk's mode says. Only by who makes the runtime.
     pub(crate) fn refuse_bytecode(&self) {
         self.text_only.set(true);
@@ -220,11 +207,6 @@ impl Shared {
     /// Whether bytecode is refused. Only with the lock held.
     pub(crate) fn refuses_bytecode(&self) -> bool {
         self.text_only.get()
-    }
-
-    /// Member tables of user types. Only with the lock held, as in a host function.
-    pub(crate) fn user_types(&self) -> &RefCell<HashMap<TypeId, Arc<dyn Any + Send + Sync>>> {
-        &self.user_types
     }
 
     /// Number of live handles.
@@ -236,20 +218,26 @@ impl Shared {
     #[inline]
     pub(crate) fn release_slot(&self, key: SlotKey) {
         match self.lock.try_lock() {
-            Some(_held) => {
-                self.clear(key);
-                self.slots.release(key);
-            }
+            Some(_held) => self.release_now(key),
             None => self.slots.release_later(key),
         }
     }
 
-    /// Lets go of what a slot holds. Only with the lock held.
+    /// Frees a slot that `anchor` has given. Only with the lock held.
     #[inline]
+    pub(super) fn release_now(&self, key: SlotKey) {
+        // Without anchors nothing is kept any more.
+        if let Some(anchors) = self.anchors.get() {
+            // SAFETY: the state is live and not being closed, so the anchors are; the lock is held.
+            unsafe { self.slots.release(key, anchors) };
+        }
+    }
+
+    /// Lets go of what a slot holds that stays in use. Only with the lock held.
     pub(super) fn clear(&self, key: SlotKey) {
         if let Some(anchors) = self.anchors.get() {
-            // SAFETY: the state is live and not being closed, so the anchors are there, with a slot
-            // for every key in use. To let go of a value is nothing that the collector has to be told.
+            // SAFETY: as above, with a place for every slot in use. To let go of a value is nothing that the collector has
+            // to be told.
             unsafe {
                 if let Some(slot) = anchors.array_slot(key) {
                     *slot = TValue::NIL;
@@ -270,8 +258,7 @@ impl Shared {
     #[cold]
     fn release_pending(&self) {
         for key in self.slots.take_pending() {
-            self.clear(key);
-            self.slots.release(key);
+            self.release_now(key);
         }
     }
 

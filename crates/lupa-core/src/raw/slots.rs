@@ -4,7 +4,8 @@
 //! with the debug library. A released slot goes on a free list; one that is
 //! released while another thread runs the state waits on a pending list.
 
-use std::cell::RefCell;
+use super::sys::inline::{TValue, Table};
+use std::cell::Cell;
 use std::ffi::c_int;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -36,53 +37,79 @@ pub(super) const ROOM: SlotKey = 24;
 const LAST: SlotKey = (1 << 26) - 1;
 
 pub(crate) struct Slots {
-    list: RefCell<List>,
+    /// The free slot that was released last; 0 for none. Its place in the anchors holds the [`link`] to the one before, as
+    /// `luaL_unref` does it.
+    free: Cell<SlotKey>,
+    /// The first slot that was never in use.
+    next: Cell<SlotKey>,
+    in_use: Cell<usize>,
     pending: Mutex<Vec<SlotKey>>,
     has_pending: AtomicBool,
 }
 
-struct List {
-    free: Vec<SlotKey>,
-    next: SlotKey,
+/// A slot's key as a number of Lua: that of these bits, since to convert it would take longer than all the rest.
+fn link(key: SlotKey) -> TValue {
+    TValue::of_address(std::ptr::without_provenance(key as usize))
+}
+
+fn linked(link: TValue) -> SlotKey {
+    link.bits() as SlotKey
 }
 
 impl Slots {
     pub(crate) fn new() -> Self {
         Slots {
-            list: RefCell::new(List {
-                free: Vec::new(),
-                next: FIRST_FREE,
-            }),
+            free: Cell::new(0),
+            next: Cell::new(FIRST_FREE),
+            in_use: Cell::new(0),
             pending: Mutex::new(Vec::new()),
             has_pending: AtomicBool::new(false),
         }
     }
 
-    /// A slot that nobody uses, or `None` when there are no more.
+    /// A slot that nobody uses, or `None` when there are no more. A new one's place may have to be made.
+    ///
+    /// # Safety
+    /// The anchors are live, and the runtime's lock is held.
     #[inline]
-    pub(crate) fn acquire(&self) -> Option<SlotKey> {
-        let mut list = self.list.borrow_mut();
-        if let Some(key) = list.free.pop() {
-            return Some(key);
+    pub(super) unsafe fn acquire(&self, anchors: Table) -> Option<SlotKey> {
+        let mut key = self.free.get();
+        // SAFETY: by the caller; the place is read at once.
+        let place = unsafe { anchors.array_slot(key) };
+        match place {
+            // SAFETY: as above.
+            Some(place) if key != 0 => self.free.set(linked(unsafe { *place })),
+            _ => {
+                key = self.next.get();
+                if key > LAST {
+                    return None;
+                }
+                self.next.set(key + 1);
+            }
         }
-        let key = list.next;
-        if key > LAST {
-            return None;
-        }
-        list.next = key + 1;
+        self.in_use.set(self.in_use.get() + 1);
         Some(key)
     }
 
-    /// Puts a slot back; the caller has cleared it.
+    /// Puts a slot back, and lets go of what it holds.
+    ///
+    /// # Safety
+    /// The anchors are live, the runtime's lock is held, and the slot is in use: `acquire` has given it, and a value was
+    /// stored there.
     #[inline]
-    pub(crate) fn release(&self, key: SlotKey) {
-        self.list.borrow_mut().free.push(key);
+    pub(super) unsafe fn release(&self, key: SlotKey, anchors: Table) {
+        // SAFETY: by the caller; the place is written at once. A number needs no barrier.
+        unsafe {
+            if let Some(place) = anchors.array_slot(key) {
+                *place = link(self.free.replace(key));
+                self.in_use.set(self.in_use.get() - 1);
+            }
+        }
     }
 
     /// Number of slots in use.
     pub(crate) fn in_use(&self) -> usize {
-        let list = self.list.borrow();
-        (list.next - FIRST_FREE) as usize - list.free.len()
+        self.in_use.get()
     }
 
     /// Notes a slot for release by whoever holds the lock next. Needs no lock.

@@ -313,7 +313,8 @@ impl<'s> Stack<'s> {
     /// Keeps a copy of a value under a new slot of the anchors.
     #[inline]
     pub(crate) fn anchor(self, index: c_int) -> Result<SlotKey> {
-        let Some(key) = self.shared.slots.acquire() else {
+        // SAFETY: live and locked, and not being closed, so the anchors are there.
+        let Some(key) = (unsafe { self.shared.slots.acquire(self.shared.anchors()) }) else {
             return Err(Error::Memory);
         };
         self.store(index, key);

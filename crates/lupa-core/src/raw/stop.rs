@@ -335,7 +335,8 @@ impl Shared {
             slots::STOP
         } else {
             // Without a slot the outer error is lost, but the stop is not.
-            self.slots.acquire().unwrap_or(slots::STOP)
+            // SAFETY: the lock is held, and Lua code runs: the state is not being closed, when no error is kept.
+            unsafe { self.slots.acquire(self.anchors()) }.unwrap_or(slots::STOP)
         };
         pending.push((depth, key));
         key
@@ -365,9 +366,10 @@ impl Shared {
             self.stop.disarm(stack.l);
         }
         stack.push_slot(key);
-        self.clear(key);
-        if key != slots::STOP {
-            self.slots.release(key);
+        if key == slots::STOP {
+            self.clear(key);
+        } else {
+            self.release_now(key);
         }
         true
     }

@@ -537,7 +537,10 @@ impl<'s> Stack<'s> {
         unsafe { sys::lua_rawset(self.l, -3) };
         let key = self.anchor(base + 1)?;
         self.truncate(base);
-        self.shared.metatables.borrow_mut().push((id, key));
+        let mut metatables = self.shared.metatables.borrow_mut();
+        // There are few types, and some programs have many runtimes.
+        metatables.reserve_exact(1);
+        metatables.push((id, key));
         Ok(key)
     }
 

@@ -18,7 +18,7 @@ struct ArrayMetatable(SlotKey);
 
 /// The key of the metatable, if the runtime has made it.
 fn key(stack: Stack<'_>) -> Option<SlotKey> {
-    let types = stack.shared().user_types().borrow();
+    let types = stack.shared().kept().user_types.borrow();
     let known = types.get(&TypeId::of::<ArrayMetatable>())?;
     Some(known.downcast_ref::<ArrayMetatable>()?.0)
 }
@@ -32,7 +32,7 @@ pub(super) fn push(stack: Stack<'_>) -> Result<()> {
     // Lua code gets this text from `getmetatable`, and cannot set another metatable.
     Pusher::new(stack).new_table(0, 1, |table| table.set("__metatable", "array"))?;
     let kept: Arc<dyn Any + Send + Sync> = Arc::new(ArrayMetatable(stack.anchor(stack.top())?));
-    let mut types = stack.shared().user_types().borrow_mut();
+    let mut types = stack.shared().kept().user_types.borrow_mut();
     types.insert(TypeId::of::<ArrayMetatable>(), kept);
     Ok(())
 }

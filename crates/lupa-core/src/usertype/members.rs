@@ -384,7 +384,7 @@ impl<T: UserType> Members<T> {
         let is_function = |member: &Member<T>| matches!(member, Member::Function(_));
         let only_functions = self.named.values().all(is_function)
             && self.operator_of(Operation::Index).is_none()
-            && stack.shared().filter().get().is_none();
+            && stack.shared().filter().is_none();
         let top = stack.top();
         stack.reserve(8)?;
         if stack.push_metatable(top)

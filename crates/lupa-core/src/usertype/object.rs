@@ -41,7 +41,7 @@ impl<T: UserType> IntoLua for T {
 }
 
 fn members_of<T: UserType>(stack: Stack<'_>) -> Arc<Members<T>> {
-    let types = stack.shared().user_types();
+    let types = &stack.shared().kept().user_types;
     let known = types.borrow().get(&TypeId::of::<T>()).cloned();
     if let Some(Ok(members)) = known.map(Arc::downcast::<Members<T>>) {
         return members;
@@ -102,7 +102,7 @@ impl Runtime {
     /// The name of a member after the filter.
     #[inline]
     fn filtered<'n, T: UserType>(&self, name: &'n [u8], access: Access) -> Result<MemberName<'n>> {
-        match self.shared().filter().get() {
+        match self.shared().filter() {
             Some(filter) => filter.filter(T::NAME, Cow::Borrowed(name), access),
             None => Ok(Cow::Borrowed(name)),
         }
