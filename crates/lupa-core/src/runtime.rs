@@ -627,12 +627,14 @@ impl Runtime {
     /// Puts a value of the host beside this runtime, which owns it together with whoever else has it.
     ///
     /// ```
+    /// # use std::sync::Arc;
     /// let lua = lupa_core::Runtime::new()?;
-    /// assert!(lua.set_extension(String::from("tab 1")).is_ok());
+    /// let title = Arc::new(String::from("tab 1"));
+    /// assert!(lua.set_extension(title.clone()).is_ok());
     /// // Read without the lock, and by all names of the runtime.
     /// assert_eq!(lua.clone().extension::<String>().unwrap(), "tab 1");
     /// assert!(lua.extension::<u32>().is_none());
-    /// assert_eq!(lua.set_extension(2), Err(2));
+    /// assert_eq!(lua.set_extension(Arc::new(2)), Err(Arc::new(2)));
     /// # Ok::<(), lupa_core::Error>(())
     /// ```
     ///

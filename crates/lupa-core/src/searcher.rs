@@ -59,7 +59,7 @@ impl Module {
 ///
 /// let lua = Runtime::new()?;
 /// lua.preload("log", |_| Ok("the program's"))?;
-/// for order in [SearchOrder::Last, SearchOrder::BeforeFiles, SearchOrder::First] {
+/// for order in [SearchOrder::Last, SearchOrder::First, SearchOrder::BeforeFiles] {
 ///     lua.add_searcher(order, move |lua, name| match (order, name) {
 ///         (SearchOrder::First, "log" | "list") => Ok(None),
 ///         _ => Ok(Some(Module::Value(lua.convert_to(format!("{name}: {order:?}"))?))),
@@ -150,7 +150,7 @@ impl Runtime {
         let last = loaders.len()? + 1;
         let at = match order {
             SearchOrder::First => 1,
-            SearchOrder::BeforeFiles => last.min(2),
+            SearchOrder::BeforeFiles => last.min(after_preload(&loaders)?),
             SearchOrder::Last => last,
         };
         loaders.insert(at, searcher)
@@ -213,6 +213,21 @@ impl Runtime {
             Error::message(message)
         })
     }
+}
+
+/// The place behind the searcher of `package.preload`, which is the first that is not the host's.
+fn after_preload(loaders: &Table) -> Result<usize> {
+    let mut index = 1;
+    let is_of_the_host = |index| {
+        loaders.get_with(
+            |to| to.number(index as f64),
+            |loader| Ok(loader.stack().is_host_function(loader.index())),
+        )
+    };
+    while is_of_the_host(index)? {
+        index += 1;
+    }
+    Ok(index + 1)
 }
 
 /// Tells `require` what a searcher found: a loader, or a text for its message.

@@ -78,6 +78,24 @@ fn searchers_are_asked_in_order() -> Result<()> {
     Ok(())
 }
 
+// Breaks if the place behind `package.preload` is taken for a fixed one.
+#[test]
+fn searchers_before_files_are_asked_after_preload_whenever_they_were_added() -> Result<()> {
+    let lua = Runtime::new()?;
+    lua.preload("m", |_| Ok("preloaded"))?;
+    for _ in 0..3 {
+        lua.add_searcher(SearchOrder::First, |_, _| Ok(None))?;
+    }
+    for text in ["before", "before that"] {
+        lua.add_searcher(SearchOrder::BeforeFiles, move |lua, _| {
+            Ok(Some(Module::Value(lua.convert_to(text)?)))
+        })?;
+    }
+    assert_eq!(lua.require::<String>("m")?, "preloaded");
+    assert_eq!(lua.require::<String>("jit.v")?, "before that");
+    Ok(())
+}
+
 #[test]
 fn what_a_searcher_does_wrong_is_an_error_of_require() -> Result<()> {
     let lua = Runtime::new()?;

@@ -474,13 +474,20 @@ impl<'s> Stack<'s> {
         }
     }
 
+    /// Whether the value in a slot is a host function.
+    pub(crate) fn is_host_function(self, index: c_int) -> bool {
+        // SAFETY: live and locked; a positive index.
+        let code = unsafe { sys::lua_tocfunction(self.l, index) };
+        // SAFETY: the event is in range.
+        let ours = unsafe { sys::lupa_trampoline(sys::LUPA_FUNCTION) };
+        code.is_some_and(|code| std::ptr::fn_addr_eq(code, ours))
+    }
+
     /// The payload of type `T` of a host function in a slot.
     pub(crate) fn function_payload<T: HostObject>(self, index: c_int) -> Option<HostRef<'s, T>> {
         // SAFETY: live and locked; the function in its slot keeps its upvalues. The type is compared before the payload is looked at.
         unsafe {
-            let code = sys::lua_tocfunction(self.l, index)?;
-            let ours = sys::lupa_trampoline(sys::LUPA_FUNCTION);
-            if !std::ptr::fn_addr_eq(code, ours) {
+            if !self.is_host_function(index) {
                 return None;
             }
             let function = Function::behind(self.value(index)?)?;
