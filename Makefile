@@ -83,20 +83,20 @@ demo: $(VENV)/.group-build $(VENV)/.group-demo ## Render the Mandelbrot set with
 
 test: test-rust test-python ## Run all tests, of the Rust crates, the Python package and the documents
 
-# Rustdoc of the stable Rust looks at the errors' codes of programs that must not compile only if RUSTC_BOOTSTRAP is set. With that in
-# cargo's own environment, dependencies whose build scripts ask for it would be compiled again.
+# Rustdoc of the stable Rust looks at the errors' codes of programs that must not compile, and writes JSON, only if RUSTC_BOOTSTRAP is
+# set. With that in cargo's own environment, dependencies whose build scripts ask for it would be compiled again.
 ifneq ($(OS),Windows_NT)
-RUSTDOC_WITH_CODES := $(CURDIR)/target/rustdoc-with-codes
+UNSTABLE_RUSTDOC := $(CURDIR)/target/unstable-rustdoc
 endif
 
-$(CURDIR)/target/rustdoc-with-codes: Makefile
+$(CURDIR)/target/unstable-rustdoc: Makefile
 	@mkdir -p $(@D)
 	@printf '#!/bin/sh\nRUSTC_BOOTSTRAP=1 exec rustdoc "$$@"\n' >$@
 	@chmod +x $@
 
-test-rust: $(VENV)/.group-test $(RUSTDOC_WITH_CODES) ## Run the Rust tests alone
+test-rust: $(VENV)/.group-test $(UNSTABLE_RUSTDOC) ## Run the Rust tests alone
 	LIBCLANG_PATH="$$("$(PY)" -c 'import clang.native, os; print(os.path.dirname(clang.native.__file__))')" \
-	$(RUSTDOC_WITH_CODES:%=RUSTDOC="%") cargo test --workspace --exclude lupa-py $(RUST_TEST_FEATURES)
+	$(UNSTABLE_RUSTDOC:%=RUSTDOC="%") cargo test --workspace --exclude lupa-py $(RUST_TEST_FEATURES)
 	$(ALLOCATIONS_TEST)
 	$(LUA52COMPAT_TEST)
 
@@ -237,12 +237,16 @@ stress: $(VENV)/.group-test ## Run many threads at once and watch memory, for ST
 	"$(BIN)/maturin" develop --quiet --profile release
 	cd tests && "$(PY)" -m stress --seconds $(STRESS_SECONDS)
 
-lint: $(VENV)/.group-lint ## Check formatting, lints, types and the stubs
+lint: $(VENV)/.group-lint $(UNSTABLE_RUSTDOC) ## Check formatting, lints, types and the stubs
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --quiet $(RUST_TEST_FEATURES)
 	# What is written must not link to what only a feature brings.
 	RUSTDOCFLAGS='-D warnings' cargo doc --package lupa-core --no-deps --quiet $(EXT_TEST_FEATURES)
+ifdef UNSTABLE_RUSTDOC
+	RUSTDOC="$(UNSTABLE_RUSTDOC)" cargo rustdoc --quiet --package lupa-core $(RUST_TEST_FEATURES) -- -Zunstable-options --output-format json
+	"$(PY)" tests/docs/rust_examples.py "$${CARGO_TARGET_DIR:-target}/doc/lupa_core.json"
+endif
 	"$(BIN)/ruff" check .
 	"$(BIN)/ruff" format --check .
 	"$(BIN)/mypy" -p lupa

@@ -551,6 +551,14 @@ impl Runtime {
 
     /// Puts a value on the stack, and reads it back by `read`.
     ///
+    /// ```
+    /// let lua = lupa_core::Runtime::new()?;
+    /// // What Lua takes it for; no handle is made.
+    /// assert_eq!(lua.convert(vec![1, 2], |slot| Ok(slot.type_name()))?, "table");
+    /// assert!(lua.convert(None::<u32>, |slot| Ok(slot.is_nil()))?);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Those of the two closures, `Error::Closed`, `Error::Forked`.
     pub fn convert<R>(
