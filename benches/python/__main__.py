@@ -11,7 +11,7 @@ import implementations
 from compare import QUICK, Effort, compare, compare_experiments, compare_growth
 from operations import select
 from ratios import Pairs, geometric_mean, time_text
-from report import PYTHON_RESULTS, conditions
+from report import conditions, results_of_this_python
 
 
 def parse() -> argparse.Namespace:
@@ -63,11 +63,10 @@ def main() -> None:
         effort = replace(effort, rounds=options.rounds)
 
     results: dict[str, Pairs] = {}
-    total = effort.rounds * len(operations)
     for done, (operation, pairs) in enumerate(compare(theirs, ours, operations, effort), start=1):
         results[operation.key] = pairs
         if sys.stderr.isatty():
-            print(f"\r{done} of {total} ", end="", file=sys.stderr, flush=True)
+            print(f"\r{done} rounds of operations ", end="", file=sys.stderr, flush=True)
 
     print(f"\n{'':44}{theirs.name:>10}{ours.name:>10}   ratio  (above 1: ours is faster)")
     title = ""
@@ -89,7 +88,7 @@ def main() -> None:
             },
             "growth": compare_growth(theirs, ours),
         }
-        PYTHON_RESULTS.write_text(json.dumps(measured), encoding="utf-8")
+        results_of_this_python().write_text(json.dumps(measured), encoding="utf-8")
 
     ratios = [pairs.ratio for pairs in results.values()]
     print(

@@ -20,7 +20,6 @@ from operations import OPERATIONS
 from plot import plot
 from ratios import Pairs, geometric_mean, time_text
 
-PYTHON_RESULTS = KEPT / "python.json"
 RUST_RESULTS = KEPT / "rust.json"
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
 PLOT = ROOT / "docs" / "benchmarks-growth.svg"
@@ -62,9 +61,25 @@ def summary(results: dict[str, Pairs]) -> str:
     ratios = [pairs.ratio for pairs in results.values()]
     below = sum(ratio < 1 for ratio in ratios)
     return (
-        f"Over {len(ratios)} operations the geometric mean of the ratios is"
-        f" **{geometric_mean(ratios):.2f}**; {below} are below 1.00 (bold in the tables)."
+        f"over {len(ratios)} operations the geometric mean of the ratios is"
+        f" **{geometric_mean(ratios):.2f}**; {below} are below 1.00"
     )
+
+
+def other_pythons() -> str:
+    """A line for each other interpreter that was measured."""
+    lines = []
+    for path in sorted(KEPT.glob("python-*.json")):
+        if path != results_of_this_python():
+            measured = json.loads(path.read_text(encoding="utf-8"))
+            operations = as_pairs(measured["operations"])
+            below = [
+                f"{key} {pairs.ratio:.2f}" for key, pairs in operations.items() if pairs.ratio < 1
+            ]
+            listed = f" ({', '.join(below)})" if below else ""
+            where = "{python}, {date}, {commit}".format(**measured["conditions"])
+            lines.append(f"* {where}: {summary(operations)}{listed}.")
+    return "\n".join(lines) or "None was measured."
 
 
 def experiment_table(results: dict[str, Pairs]) -> str:
@@ -80,19 +95,24 @@ def experiment_table(results: dict[str, Pairs]) -> str:
 # --- Rust -------------------------------------------------------------------------------------
 
 
-def rust_table(results: dict[str, dict[str, list[float]]]) -> str:
-    rows = []
+def rust_table(results: dict[str, dict[str, Any]]) -> str:
+    """The table, and how many rows are within their limits."""
+    rows, within = [], 0
     for title, sides in results.items():
         raw, mlua, core = sides["raw"], sides["mlua"], sides["lupa-core"]
         times = [f"{min(side):,.{1 if min(side) < 100 else 0}f}" for side in (raw, mlua, core)]
         over_raw = median(ours / floor for ours, floor in zip(core, raw))
+        limit = sides["limit"]
+        within += over_raw <= limit
+        times.append(f"{over_raw:.2f}" if over_raw <= limit else f"**{over_raw:.2f}**")
         over_mlua = [theirs / ours for theirs, ours in zip(mlua, core)]
         low, high = quartiles(over_mlua)
         middle = median(over_mlua)
         cell = f"**{middle:.2f}**" if middle < 1 else f"{middle:.2f}"
-        rows.append([title, *times, f"{over_raw:.2f}", cell, f"{low:.2f} … {high:.2f}"])
-    heads = ["operation", "raw", "mlua", "lupa-core", "÷ raw", "mlua ÷ lupa-core", "half of rounds"]
-    return table(heads, rows)
+        rows.append([title, *times, f"{limit}", cell, f"{low:.2f} … {high:.2f}"])
+    heads = ["operation", "raw", "mlua", "lupa-core", "÷ raw", "at most"]
+    heads += ["mlua ÷ lupa-core", "half of rounds"]
+    return f"{table(heads, rows)}\n\n{within} of {len(rows)} are within their limits."
 
 
 def quartiles(values: list[float]) -> tuple[float, float]:
@@ -138,14 +158,24 @@ def conditions() -> dict[str, Any]:
     }
 
 
+def results_of_this_python() -> Path:
+    major, minor, _ = platform.python_version_tuple()
+    return KEPT / f"python-{major}.{minor}.json"
+
+
+def as_pairs(measured: dict[str, Any]) -> dict[str, Pairs]:
+    return {title: Pairs(**pairs) for title, pairs in measured.items()}
+
+
 def main() -> None:
-    measured = json.loads(PYTHON_RESULTS.read_text(encoding="utf-8"))
-    operations = {key: Pairs(**pairs) for key, pairs in measured["operations"].items()}
-    experiments = {title: Pairs(**pairs) for title, pairs in measured["experiments"].items()}
+    measured = json.loads(results_of_this_python().read_text(encoding="utf-8"))
+    operations = as_pairs(measured["operations"])
+    experiments = as_pairs(measured["experiments"])
     template = Template((HERE / "template.md").read_text(encoding="utf-8"))
     document = template.substitute(
         measured["conditions"],
-        summary=summary(operations),
+        summary=summary(operations).capitalize(),
+        other_pythons=other_pythons(),
         python_tables=python_tables(operations),
         experiments=experiment_table(experiments),
         rust_table=rust_table(json.loads(RUST_RESULTS.read_text(encoding="utf-8"))),

@@ -26,7 +26,7 @@ pub(crate) fn looped(mut body: impl FnMut(u64) + 'static) -> Timed {
 }
 
 macro_rules! operations {
-    ($($name:ident $title:literal)*) => {
+    ($($name:ident $title:literal, $limit:literal)*) => {
         /// An operation, by which the sides are compared.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Operation {
@@ -43,29 +43,36 @@ macro_rules! operations {
                     $(Operation::$name => $title,)*
                 }
             }
+
+            /// What lupa-core may take at most, as a multiple of what raw takes.
+            pub fn limit(self) -> f64 {
+                match self {
+                    $(Operation::$name => $limit,)*
+                }
+            }
         }
     };
 }
 
 operations! {
-    CallEmpty "call an empty Lua function"
-    CallInts "call with 3 ints → int"
-    CallString "call with a string of 16 → String"
-    GetName "get by name"
-    GetNameMetatable "get by name, table with a metatable"
-    SetName "set by name"
-    GetIndex "get by integer"
-    CallbackEmpty "callback from Lua, no arguments"
-    CallbackInts "callback from Lua, 3 ints → int"
-    CallbackString "callback from Lua, a string of 16"
-    CreateTable "table of 10 ints"
-    Resume "coroutine resume and yield"
-    Pairs "100 pairs into (String, i64)"
-    Handle "get a table, drop its handle"
-    EvalExpression "eval 1 + 1"
-    EvalChunk "eval return 1 + 1"
-    ErrorToHost "Lua error to the host, with traceback"
-    ErrorToLua "callback's error caught in Lua"
-    Method "userdata method call from Lua"
-    CreateFunction "create a function and drop it"
+    CallEmpty "call an empty Lua function", 1.7
+    CallInts "call with 3 ints → int", 1.5
+    CallString "call with a string of 16 → String", 1.3
+    GetName "get by name", 1.6
+    GetNameMetatable "get by name, table with a metatable", 3.1
+    SetName "set by name", 2.2
+    GetIndex "get by integer", 2.5
+    CallbackEmpty "callback from Lua, no arguments", 1.4
+    CallbackInts "callback from Lua, 3 ints → int", 2.0
+    CallbackString "callback from Lua, a string of 16", 1.9
+    CreateTable "table of 10 ints", 1.3
+    Resume "coroutine resume and yield", 1.8
+    Pairs "100 pairs into (String, i64)", 3.0
+    Handle "get a table, drop its handle", 0.5
+    EvalExpression "eval 1 + 1", 1.2
+    EvalChunk "eval return 1 + 1", 1.2
+    ErrorToHost "Lua error to the host, with traceback", 1.6
+    ErrorToLua "callback's error caught in Lua", 1.5
+    Method "userdata method call from Lua", 1.5
+    CreateFunction "create a function and drop it", 2.5
 }

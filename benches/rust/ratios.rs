@@ -18,10 +18,10 @@ fn main() -> std::io::Result<()> {
     for &operation in Operation::ALL {
         let sides = measure(operation);
         let separator = if json.is_empty() { "" } else { ",\n" };
-        write!(json, "{separator}{:?}: {{", operation.title()).expect("strings take all");
-        for (index, (side, times)) in Side::ALL.iter().zip(&sides).enumerate() {
-            let separator = if index == 0 { "" } else { ", " };
-            write!(json, "{separator}{:?}: {times:?}", side.name()).expect("strings take all");
+        let (title, limit) = (operation.title(), operation.limit());
+        write!(json, "{separator}{title:?}: {{\"limit\": {limit}").expect("strings take all");
+        for (side, times) in Side::ALL.iter().zip(&sides) {
+            write!(json, ", {:?}: {times:?}", side.name()).expect("strings take all");
         }
         json.push('}');
     }
