@@ -44,15 +44,18 @@ pub(crate) fn prepare(operation: Operation) -> Result<Timed> {
         }
         Operation::GetName => {
             let t = table(scripts::TABLE)?;
-            each(move || assert_eq!(t.get::<i64>(black_box("name")).unwrap(), 1))
+            let name = black_box("name");
+            each(move || assert_eq!(t.get::<i64>(name).unwrap(), 1))
         }
         Operation::GetNameMetatable => {
             let t = table(scripts::TABLE_WITH_METATABLE)?;
-            each(move || assert_eq!(t.get::<i64>(black_box("name")).unwrap(), 1))
+            let name = black_box("name");
+            each(move || assert_eq!(t.get::<i64>(name).unwrap(), 1))
         }
         Operation::SetName => {
             let t = table(scripts::TABLE)?;
-            each(move || t.set(black_box("name"), black_box(5)).unwrap())
+            let name = black_box("name");
+            each(move || t.set(name, black_box(5)).unwrap())
         }
         Operation::GetIndex => {
             let t = table(scripts::TABLE)?;
@@ -90,7 +93,8 @@ pub(crate) fn prepare(operation: Operation) -> Result<Timed> {
         }
         Operation::Handle => {
             let t = table(scripts::TABLE)?;
-            each(move || drop(black_box(t.get::<Table>(black_box("inner")).unwrap())))
+            let name = black_box("inner");
+            each(move || drop(black_box(t.get::<Table>(name).unwrap())))
         }
         Operation::EvalExpression => each(move || {
             assert_eq!(lua.load(black_box("1 + 1")).eval::<i64>().unwrap(), 2);

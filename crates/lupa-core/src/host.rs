@@ -3,7 +3,7 @@
 use crate::call::Arguments;
 use crate::convert::{FromLua, IntoLua, IntoLuaMulti};
 use crate::error::{ArgumentError, Error, Result};
-use crate::raw::{Stack, sys};
+use crate::raw::{FrameMark, Stack, sys};
 use crate::runtime::Runtime;
 use crate::slot::{Pusher, Slot};
 use std::ffi::c_int;
@@ -183,6 +183,7 @@ pub trait HostObject: Send + Sized + 'static {
 /// ```
 pub struct Call<'s> {
     stack: Stack<'s>,
+    frame: FrameMark,
     runtime: ManuallyDrop<Runtime>,
     first: c_int,
     last: c_int,
@@ -194,6 +195,7 @@ impl<'s> Call<'s> {
     pub(crate) fn new(stack: Stack<'s>, first: c_int, last: c_int) -> Self {
         Call {
             stack,
+            frame: stack.frame(),
             runtime: Runtime::borrowed(stack.shared()),
             first,
             last,
@@ -232,7 +234,7 @@ impl<'s> Call<'s> {
     pub fn arg(&self, index: usize) -> Slot<'s> {
         let index = c_int::try_from(index).unwrap_or(c_int::MAX);
         match self.first.checked_add(index) {
-            Some(slot) if slot <= self.last => Slot::new(self.stack, slot),
+            Some(slot) if slot <= self.last => Slot::new(self.stack.in_frame(self.frame), slot),
             _ => Slot::none(self.stack),
         }
     }

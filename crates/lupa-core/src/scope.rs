@@ -86,6 +86,10 @@ impl<'scope> Scope<'scope, '_> {
 
     /// As [`Runtime::function`], for a closure that may borrow from outside the scope.
     ///
+    /// # Panics
+    /// When the closure uses a view of the stack that it has captured ([`Slot`](crate::Slot), [`Call`], [`Results`](crate::Results),
+    /// [`TableBuilder`](crate::TableBuilder)): it is called in a frame of its own. What was read of them before may be captured.
+    ///
     /// # Errors
     /// As [`Runtime::function`], and [`Error::ScopeEnded`] if the `Drop` of something lent asks for more.
     pub fn function<Signature: 'scope>(

@@ -7,7 +7,7 @@ use crate::handle::Handle;
 use crate::host::HostObject;
 use crate::raw::stack::TableSlot;
 use crate::raw::userdata::HostRef;
-use crate::raw::{Kind, Stack};
+use crate::raw::{Framed, Kind, Place, Stack};
 use crate::reference::Reference;
 use crate::table::Table;
 use std::ffi::c_int;
@@ -33,36 +33,36 @@ use std::ffi::c_int;
 #[derive(Clone, Copy)]
 pub struct Slot<'s> {
     stack: Stack<'s>,
-    index: c_int,
+    place: Place,
 }
 
 impl<'s> Slot<'s> {
     #[inline]
     pub(crate) fn new(stack: Stack<'s>, index: c_int) -> Self {
-        Slot { stack, index }
+        Slot {
+            stack,
+            place: stack.place(index),
+        }
     }
 
     /// A slot that reads as no value.
     #[inline]
     pub(crate) fn none(stack: Stack<'s>) -> Self {
-        Slot {
-            stack,
-            index: c_int::MAX,
-        }
+        Slot::new(stack, c_int::MAX)
     }
 
     pub(crate) fn stack(self) -> Stack<'s> {
-        self.stack
+        self.stack.at(self.place)
     }
 
     pub(crate) fn index(self) -> c_int {
-        self.index
+        self.place.index()
     }
 
     /// What the slot holds.
     #[inline]
     pub fn kind(self) -> Kind {
-        self.stack.kind(self.index)
+        self.stack().kind(self.index())
     }
 
     /// Whether it is nil, or no value at all.
@@ -74,7 +74,7 @@ impl<'s> Slot<'s> {
     /// The number, if it is one. Strings are not converted.
     #[inline]
     pub fn number(self) -> Option<f64> {
-        self.stack.number(self.index)
+        self.stack().number(self.index())
     }
 
     /// The number, or what a string reads as, by Lua's own coercion.
@@ -93,7 +93,7 @@ impl<'s> Slot<'s> {
     /// ```
     pub fn coerced_number(self) -> Option<f64> {
         match self.kind() {
-            Kind::Number | Kind::String => self.stack.coerced_number(self.index),
+            Kind::Number | Kind::String => self.stack().coerced_number(self.index()),
             _ => None,
         }
     }
@@ -107,19 +107,19 @@ impl<'s> Slot<'s> {
     /// Whether Lua takes the value for true: all but nil and false.
     #[inline]
     pub fn truthy(self) -> bool {
-        self.stack.boolean(self.index)
+        self.stack().boolean(self.index())
     }
 
     /// The bytes, if it is a string. Numbers are not converted.
     #[inline]
     pub fn bytes(self) -> Option<&'s [u8]> {
-        self.stack.bytes(self.index)
+        self.stack().bytes(self.index())
     }
 
     /// The host object, if it is one of type `T`.
     #[inline]
     pub fn object<T: HostObject>(self) -> Option<HostRef<'s, T>> {
-        self.stack.host_object(self.index)
+        self.stack().host_object(self.index())
     }
 
     /// What is inside a host function made of a `T`, see [`Pusher::function`]. Takes a stack slot.
@@ -150,7 +150,7 @@ impl<'s> Slot<'s> {
     /// ```
     pub fn function_object<T: HostObject>(self) -> Option<HostRef<'s, T>> {
         if self.kind() == Kind::Function {
-            self.stack.function_payload(self.index)
+            self.stack().function_payload(self.index())
         } else {
             None
         }
@@ -177,14 +177,14 @@ impl<'s> Slot<'s> {
         if self.kind() == Kind::None {
             std::ptr::null()
         } else {
-            self.stack.pointer(self.index)
+            self.stack().pointer(self.index())
         }
     }
 
     /// Makes a handle that keeps the value.
     #[inline]
     pub(crate) fn handle(self) -> Result<Handle> {
-        Handle::new(self.stack, self.index)
+        Handle::new(self.stack(), self.index())
     }
 
     /// The value of an `int64_t` or `uint64_t` of the FFI library; `None` for other values.
@@ -206,13 +206,13 @@ impl<'s> Slot<'s> {
         if self.kind() != Kind::CData {
             return Ok(None);
         }
-        Ok(self.stack.cdata_integer(self.index))
+        Ok(self.stack().cdata_integer(self.index()))
     }
 
     /// Name of the type, for messages; a host object's own.
     pub fn type_name(self) -> &'static str {
         match self.kind() {
-            Kind::UserData => self.stack.host_name(self.index).unwrap_or("userdata"),
+            Kind::UserData => self.stack().host_name(self.index()).unwrap_or("userdata"),
             kind => kind.name(),
         }
     }
@@ -345,27 +345,27 @@ impl<'s> Pusher<'s> {
     }
 
     pub(crate) fn stack(&self) -> Stack<'s> {
-        self.stack
+        self.stack.to_push()
     }
 
     /// Pushes nil.
     #[inline]
     pub fn nil(self) -> Result<()> {
-        self.stack.push_nil();
+        self.stack().push_nil();
         Ok(())
     }
 
     /// Pushes a boolean.
     #[inline]
     pub fn boolean(self, value: bool) -> Result<()> {
-        self.stack.push_boolean(value);
+        self.stack().push_boolean(value);
         Ok(())
     }
 
     /// Pushes a number.
     #[inline]
     pub fn number(self, value: f64) -> Result<()> {
-        self.stack.push_number(value);
+        self.stack().push_number(value);
         Ok(())
     }
 
@@ -375,7 +375,7 @@ impl<'s> Pusher<'s> {
     /// [`Error::Memory`] if the memory limit forbids it, or at 2 GiB.
     #[inline]
     pub fn bytes(self, value: &[u8]) -> Result<()> {
-        self.stack.push_bytes(value)
+        self.stack().push_bytes(value)
     }
 
     /// Pushes the value of a slot of the same runtime.
@@ -397,23 +397,23 @@ impl<'s> Pusher<'s> {
         if slot.kind() == Kind::None {
             return self.nil();
         }
-        if !crate::raw::dispatch::same_runtime(self.stack, slot.stack().shared()) {
+        if !crate::raw::dispatch::same_runtime(self.stack(), slot.stack().shared()) {
             return Err(Error::WrongRuntime);
         }
-        self.stack.push_copy(slot.index());
+        self.stack().push_copy(slot.index());
         Ok(())
     }
 
     /// Pushes what a handle keeps.
     #[inline]
     pub(crate) fn handle(self, handle: &Handle) -> Result<()> {
-        handle.push(self.stack)
+        handle.push(self.stack())
     }
 
     /// Pushes a new userdata that owns a host object.
     #[inline]
     pub fn object<T: HostObject>(self, object: T) -> Result<()> {
-        self.stack.push_host(object)
+        self.stack().push_host(object)
     }
 
     /// Pushes the userdata of the object with the given identity, which is made by
@@ -461,7 +461,7 @@ impl<'s> Pusher<'s> {
         is_same: impl FnOnce(&T) -> bool,
         make: impl FnOnce() -> T,
     ) -> Result<()> {
-        self.stack.push_identified(identity, is_same, make)
+        self.stack().push_identified(identity, is_same, make)
     }
 
     /// Pushes a function whose calls are `object`'s [`Operation::Call`](crate::Operation::Call).
@@ -488,7 +488,7 @@ impl<'s> Pusher<'s> {
     /// # Ok::<(), lupa_core::Error>(())
     /// ```
     pub fn function<T: HostObject>(self, object: T) -> Result<()> {
-        self.stack.push_function(object);
+        self.stack().push_function(object);
         Ok(())
     }
 
@@ -515,12 +515,13 @@ impl<'s> Pusher<'s> {
         hash: usize,
         fill: impl FnOnce(&mut TableBuilder<'_>) -> Result<()>,
     ) -> Result<()> {
-        self.stack.reserve(BUILDER_ROOM)?;
-        self.stack.push_table(array, hash)?;
-        let index = self.stack.top();
-        let table = self.stack.table(index).ok_or_else(misuse)?;
+        let stack = self.stack;
+        stack.reserve(BUILDER_ROOM)?;
+        stack.push_table(array, hash)?;
+        let index = stack.top();
+        let table = stack.table(index).ok_or_else(misuse)?;
         fill(&mut TableBuilder {
-            stack: self.stack,
+            stack: Framed::new(stack),
             table,
             index,
         })
@@ -554,7 +555,7 @@ impl std::fmt::Debug for Pusher<'_> {
 /// # Ok::<(), lupa_core::Error>(())
 /// ```
 pub struct TableBuilder<'s> {
-    stack: Stack<'s>,
+    stack: Framed<'s>,
     table: TableSlot<'s>,
     index: c_int,
 }
@@ -579,12 +580,13 @@ impl TableBuilder<'_> {
         key: impl FnOnce(Pusher<'_>) -> Result<()>,
         value: impl FnOnce(Pusher<'_>) -> Result<()>,
     ) -> Result<()> {
-        let outcome = key(Pusher::new(self.stack))
-            .and_then(|()| value(Pusher::new(self.stack)))
-            .and_then(|()| self.settled(2))
+        let stack = *self.stack;
+        let outcome = key(Pusher::new(stack))
+            .and_then(|()| value(Pusher::new(stack)))
+            .and_then(|()| self.settled(stack, 2))
             .and_then(|()| self.table.raw_set());
         if outcome.is_err() {
-            self.stack.pop_to(self.index);
+            stack.pop_to(self.index);
         }
         outcome
     }
@@ -609,11 +611,12 @@ impl TableBuilder<'_> {
         value: impl FnOnce(Pusher<'_>) -> Result<()>,
     ) -> Result<()> {
         let index = c_int::try_from(index).map_err(|_| Error::Memory)?;
-        let outcome = value(Pusher::new(self.stack))
-            .and_then(|()| self.settled(1))
+        let stack = *self.stack;
+        let outcome = value(Pusher::new(stack))
+            .and_then(|()| self.settled(stack, 1))
             .map(|()| self.table.raw_set_index(index));
         if outcome.is_err() {
-            self.stack.pop_to(self.index);
+            stack.pop_to(self.index);
         }
         outcome
     }
@@ -639,9 +642,9 @@ impl TableBuilder<'_> {
     /// [`Error::WrongRuntime`], and a conversion error for what is no table.
     pub fn extend(&mut self, other: &Reference) -> Result<()> {
         self.stack.reserve(16)?;
-        other.0.push(self.stack)?;
+        other.0.push(*self.stack)?;
         let base = self.index + 1;
-        let source = Slot::new(self.stack, base);
+        let source = Slot::new(*self.stack, base);
         let Some(from) = self.stack.table(base) else {
             let mismatch = source.mismatch("table");
             self.stack.pop_to(self.index);
@@ -676,17 +679,17 @@ impl TableBuilder<'_> {
     /// # Ok::<(), lupa_core::Error>(())
     /// ```
     pub fn slot(&self) -> Slot<'_> {
-        Slot::new(self.stack, self.index)
+        Slot::new(*self.stack, self.index)
     }
 
     /// Whether exactly `pushed` values lie above the table, for which there is memory.
     #[inline]
-    fn settled(&self, pushed: c_int) -> Result<()> {
-        if self.stack.top() != self.index + pushed {
+    fn settled(&self, stack: Stack<'_>, pushed: c_int) -> Result<()> {
+        if stack.top() != self.index + pushed {
             return Err(misuse());
         }
         // A table is filled by pushes alone, which the limit lets through.
-        self.stack.check_memory()
+        stack.check_memory()
     }
 }
 

@@ -1,6 +1,8 @@
 //! Scopes: what is lent to Lua is never used after its scope, whoever keeps it.
 
-use lupa_core::{Error, Function, Result, Runtime, Scope, Table, Value};
+use lupa_core::{
+    Directly, Error, Function, Reference, Result, Runtime, Scope, Slot, Table, Value, Variadic,
+};
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -430,4 +432,146 @@ fn lent_functions_take_and_give_lua_values() -> Result<()> {
         lua.load("local t, v = f({ a = f }, 'a') assert(type(t) == 'table' and v == f)")
             .exec()
     })
+}
+
+/// Whether `run` ends with the panic about a view of the stack in another frame.
+fn is_refused(run: impl FnOnce()) -> bool {
+    let panic = catch_unwind(AssertUnwindSafe(run)).expect_err("a view was used in another frame");
+    let text = panic.downcast::<&str>().expect("a text");
+    text.contains("was captured by the closure of a scope")
+}
+
+// Breaks (reads freed memory, or what is no table as one) if a view of the stack does not know its frame.
+#[test]
+fn views_of_the_stack_are_refused_in_scoped_functions() -> Result<()> {
+    let lua = Runtime::new()?;
+    let read = |slot: Slot<'_>| assert!(slot.bytes().is_some());
+    // Calls the closure from Lua code, in a frame of its own with other values.
+    let elsewhere = |lua: &Runtime, closure: &mut dyn FnMut()| {
+        lua.scope(|scope| {
+            let function = scope.function_mut(|_: Variadic<f64>| closure())?;
+            lua.load("local f = ... f(1.5, 2.5) coroutine.wrap(f)(3.5)")
+                .call::<()>(function)
+        })
+    };
+
+    assert!(is_refused(|| {
+        let _ = lua.convert("text", |slot| elsewhere(&lua, &mut || read(slot)));
+    }));
+    assert!(is_refused(|| {
+        let _ = lua.convert("text", |slot| {
+            elsewhere(&lua, &mut || drop(slot.to_reference()))
+        });
+    }));
+    assert!(is_refused(|| {
+        let _ = lua.create_table_with(0, 0, |t| {
+            elsewhere(&lua, &mut || t.set("key", 1).unwrap_or_default())
+        });
+    }));
+    // What is pushed there is one value too many of that call, and missing here.
+    let pushed = lua.create_table_with(0, 0, |t| {
+        t.set_with(
+            |to| {
+                let mut to = Some(to);
+                elsewhere(&lua, &mut || drop(to.take().map(|to| to.number(1.0))))
+            },
+            |to| to.nil(),
+        )
+    });
+    fails(pushed, "must push exactly one value");
+    let reference: Reference = lua.load("return function(...) return ... end").eval()?;
+    // Breaks (writes beyond the stack) if the room that was reserved is taken for that of the other frame.
+    let given = reference.call_with(
+        |arguments| {
+            arguments.reserve(3000)?;
+            elsewhere(&lua, &mut || {
+                for n in 0..3000 {
+                    let _ = arguments.push_reserved(n);
+                }
+            })
+        },
+        Directly,
+        |results| Ok(results.len()),
+    )?;
+    assert_eq!(given, 0);
+    assert!(is_refused(|| {
+        let _ = reference.call_with(
+            |arguments| arguments.push("text"),
+            Directly,
+            |results| elsewhere(&lua, &mut || read(results.get(0))),
+        );
+    }));
+    let function = lua.create_function(move |call| {
+        let lua = call.runtime().clone();
+        elsewhere(&lua, &mut || drop(call.get::<f64>(0)))
+    })?;
+    assert!(is_refused(|| drop(function.call::<()>(5.5))));
+    // Its results would be those of the other call; there are none here.
+    let function = lua.create_function(move |call| {
+        let lua = call.runtime().clone();
+        elsewhere(&lua, &mut || drop((call.push("text"), call.location())))
+    })?;
+    assert!(function.call::<Option<String>>(5.5)?.is_none());
+    // A runtime that a function of another one uses has frames, too.
+    let other = Runtime::new()?;
+    assert!(is_refused(|| {
+        let _ = lua.convert("text", |slot| {
+            other.scope(|scope| {
+                let inner = scope.function(|| read(slot))?;
+                let call_inner = inner.clone();
+                let through = lua.function(move || call_inner.call::<()>(()))?;
+                through.call::<()>(())
+            })
+        });
+    }));
+    // Within its frame each works, and what was read of it works everywhere.
+    let text = lua.convert("text", |slot| {
+        let bytes = slot.bytes().unwrap_or_default();
+        let mut seen = Vec::new();
+        elsewhere(&lua, &mut || seen.push(bytes.len()))?;
+        assert_eq!(seen, [4, 4]);
+        Ok(slot.bytes().unwrap_or_default().to_vec())
+    })?;
+    assert_eq!(text, b"text");
+    Ok(())
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn data_that_is_being_read_is_refused_in_scoped_functions() -> Result<()> {
+    use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+
+    thread_local!(static LUA: RefCell<Option<Runtime>> = const { RefCell::new(None) });
+    #[derive(Debug)]
+    struct Read;
+    impl<'de> Deserialize<'de> for Read {
+        fn deserialize<D: Deserializer<'de>>(
+            deserializer: D,
+        ) -> std::result::Result<Self, D::Error> {
+            struct Entries;
+            impl<'de> Visitor<'de> for Entries {
+                type Value = Read;
+                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.write_str("a map")
+                }
+                fn visit_map<A: MapAccess<'de>>(
+                    self,
+                    mut map: A,
+                ) -> std::result::Result<Read, A::Error> {
+                    let lua = LUA.take().unwrap();
+                    let _ = lua.scope(|scope| {
+                        let next = scope.function_mut(|_: f64| drop(map.next_key::<String>()))?;
+                        next.call::<()>(5.5)
+                    });
+                    Ok(Read)
+                }
+            }
+            deserializer.deserialize_map(Entries)
+        }
+    }
+    let lua = Runtime::new()?;
+    let table: Value = lua.load("return { a = 1, b = 2 }").eval()?;
+    LUA.set(Some(lua.clone()));
+    assert!(is_refused(|| drop(lua.deserialize::<Read>(&table))));
+    Ok(())
 }

@@ -26,6 +26,7 @@ pub(crate) mod dispatch;
 #[cfg(feature = "fault-injection")]
 pub mod faults;
 pub(crate) mod fibers;
+pub(crate) mod frame;
 pub(crate) mod function;
 pub(crate) mod jit;
 pub(crate) mod kept;
@@ -43,6 +44,7 @@ pub(crate) mod stop;
 pub(crate) mod userdata;
 pub(crate) mod watch;
 
+pub(crate) use frame::{FrameMark, Framed, Place};
 pub(crate) use luajit_sys as sys;
 pub(crate) use shared::Shared;
 pub(crate) use stack::{Kind, Stack};

@@ -1,5 +1,6 @@
 //! Safe access to the Lua stack of a locked state.
 
+use super::frame::Place;
 use super::shared::Shared;
 use super::slots::SlotKey;
 use super::sys::{self, inline, inline::TValue};
@@ -379,7 +380,7 @@ impl<'s> Stack<'s> {
         let table = self.value(index)?.table()?;
         Some(TableSlot {
             stack: self,
-            index,
+            place: self.place(index),
             table,
         })
     }
@@ -437,13 +438,20 @@ impl<'s> Stack<'s> {
 #[derive(Clone, Copy)]
 pub(crate) struct TableSlot<'s> {
     stack: Stack<'s>,
-    index: c_int,
+    place: Place,
     table: inline::Table,
 }
 
 // SAFETY of the blocks below: the slot holds the table (checked at construction; slots
 // are never overwritten), which so is alive, besides what is said at `Stack`.
 impl TableSlot<'_> {
+    /// The slot, for LuaJIT's API.
+    #[inline]
+    fn index(self) -> c_int {
+        self.stack.at(self.place);
+        self.place.index()
+    }
+
     /// Whether access must go through metamethods.
     #[inline]
     pub(crate) fn has_metatable(self) -> bool {
@@ -461,7 +469,7 @@ impl TableSlot<'_> {
                 let value = self.table.string_slot(key).map(|slot| *slot);
                 inline::replace_last(self.stack.l, value.unwrap_or(TValue::NIL));
             } else {
-                sys::lua_rawget(self.stack.l, self.index);
+                sys::lua_rawget(self.stack.l, self.index());
             }
         }
     }
@@ -473,7 +481,7 @@ impl TableSlot<'_> {
         unsafe {
             match self.table.array_slot(n) {
                 Some(slot) => self.stack.push(*slot),
-                None => sys::lua_rawgeti(self.stack.l, self.index, n),
+                None => sys::lua_rawgeti(self.stack.l, self.index(), n),
             }
         }
     }
@@ -491,7 +499,7 @@ impl TableSlot<'_> {
                 // SAFETY: a table, and the key is neither nil nor NaN, the two that raise.
                 unsafe {
                     if !self.replace_field(value) {
-                        sys::lua_rawset(self.stack.l, self.index);
+                        sys::lua_rawset(self.stack.l, self.index());
                     }
                 }
                 Ok(())
@@ -532,7 +540,7 @@ impl TableSlot<'_> {
                     *slot = inline::last(self.stack.l);
                     inline::pop(self.stack.l);
                 }
-                _ => sys::lua_rawseti(self.stack.l, self.index, n),
+                _ => sys::lua_rawseti(self.stack.l, self.index(), n),
             }
         }
     }
@@ -541,7 +549,7 @@ impl TableSlot<'_> {
     #[inline]
     pub(crate) fn raw_len(self) -> usize {
         // SAFETY: a table; lua_objlen raises only for numbers.
-        unsafe { sys::lua_objlen(self.stack.l, self.index) }
+        unsafe { sys::lua_objlen(self.stack.l, self.index()) }
     }
 
     /// Pushes key and value of the first entry at or after a position, and moves that on; `false`, and
@@ -549,12 +557,12 @@ impl TableSlot<'_> {
     #[inline]
     pub(crate) fn next(self, position: &mut u32) -> bool {
         // SAFETY: a table; two slots are reserved; nothing is allocated.
-        unsafe { sys::lupa_next(self.stack.l, self.index, position) != 0 }
+        unsafe { sys::lupa_next(self.stack.l, self.index(), position) != 0 }
     }
 
     /// Pops a table or nil and makes it the metatable.
     pub(crate) fn set_metatable(self) {
         // SAFETY: a table, for which this cannot raise; callers push a table or nil.
-        unsafe { sys::lua_setmetatable(self.stack.l, self.index) };
+        unsafe { sys::lua_setmetatable(self.stack.l, self.index()) };
     }
 }

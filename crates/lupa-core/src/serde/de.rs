@@ -5,7 +5,7 @@ use super::level::{Level, Step};
 use super::tables::{Entries, Items, Shape, shape};
 use super::{SerdeOptions, array};
 use crate::raw::stack::TableSlot;
-use crate::raw::{Kind, Stack};
+use crate::raw::{Framed, Kind};
 use crate::slot::Slot;
 use serde::de::{self, DeserializeSeed, Error as _, Unexpected, Visitor};
 use serde::forward_to_deserialize_any;
@@ -45,7 +45,7 @@ impl<'a> Context<'a> {
 /// Reads one value.
 #[derive(Clone, Copy)]
 pub(super) struct Deserializer<'a> {
-    pub(super) stack: Stack<'a>,
+    pub(super) stack: Framed<'a>,
     pub(super) index: c_int,
     pub(super) level: Option<&'a Level<'a>>,
     pub(super) context: &'a Context<'a>,
@@ -73,7 +73,7 @@ pub(super) fn whole(number: f64) -> Option<i128> {
 
 impl<'a> Deserializer<'a> {
     pub(super) fn slot(&self) -> Slot<'a> {
-        Slot::new(self.stack, self.index)
+        Slot::new(*self.stack, self.index)
     }
 
     /// What the slot holds. Whole numbers that an integer of 64 bits holds are integers.
@@ -124,7 +124,7 @@ impl<'a> Deserializer<'a> {
             };
         }
         let options = self.context.options;
-        Level::enter(self.level, self.stack, options, address, None).map(Some)
+        Level::enter(self.level, *self.stack, options, address, None).map(Some)
     }
 
     /// The slot of a value inside the table.
@@ -151,7 +151,7 @@ impl<'a> Deserializer<'a> {
         let mut items = SequenceAccess {
             from: self,
             level: &level,
-            items: Items::new(&level, self.stack, table),
+            items: Items::new(&level, *self.stack, table),
         };
         let value = visitor.visit_seq(&mut items);
         level.step(Step::Whole);
@@ -170,7 +170,7 @@ impl<'a> Deserializer<'a> {
             from: self,
             level: &level,
             base,
-            entries: Entries::new(self.stack, table, sort),
+            entries: Entries::new(*self.stack, table, sort),
         });
         self.stack.pop_to(base);
         level.step(Step::Whole);
@@ -218,7 +218,7 @@ impl<'de> de::Deserializer<'de> for Deserializer<'_> {
                 Ok(text) => visitor.visit_str(text),
                 Err(_) => visitor.visit_bytes(bytes),
             },
-            Data::Table(table) => match shape(self.stack, self.index, self.context.options) {
+            Data::Table(table) => match shape(*self.stack, self.index, self.context.options) {
                 Shape::Sequence => self.visit_sequence(table, visitor),
                 Shape::Map => self.visit_map(table, visitor),
             },
@@ -341,10 +341,10 @@ impl<'de> de::Deserializer<'de> for Deserializer<'_> {
             return self.mismatch(&visitor);
         };
         self.context.count(0)?;
-        if let Shape::Sequence = shape(self.stack, self.index, self.context.options) {
+        if let Shape::Sequence = shape(*self.stack, self.index, self.context.options) {
             let level = self.enter()?;
             let is_all = |level: Level<'_>| {
-                Items::new(&level, self.stack, table)
+                Items::new(&level, *self.stack, table)
                     .nothing_else(&mut 0)
                     .is_ok()
             };
@@ -376,8 +376,8 @@ impl<'de> de::Deserializer<'de> for Deserializer<'_> {
             return visitor.visit_unit();
         };
         let base = self.stack.top();
-        let mut entries = Entries::new(self.stack, table, false);
-        let count = entries.count(self.stack);
+        let mut entries = Entries::new(*self.stack, table, false);
+        let count = entries.count(*self.stack);
         if count != 1 || !entries.push_next() {
             let text = format!("expected {expected}, got a table with {count} entries");
             return Err(Failure::message(text));

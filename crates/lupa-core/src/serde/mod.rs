@@ -108,6 +108,7 @@ pub use view::Serializable;
 
 use crate::convert::{FromLua, IntoLua};
 use crate::error::Result;
+use crate::raw::Framed;
 use crate::runtime::Runtime;
 use crate::slot::{Pusher, Slot};
 use crate::value::Value;
@@ -217,7 +218,7 @@ impl SerdeOptions {
         let top = stack.top();
         let context = de::Context::new(self);
         let value = T::deserialize(de::Deserializer {
-            stack,
+            stack: Framed::new(stack),
             index: slot.index(),
             level: None,
             context: &context,

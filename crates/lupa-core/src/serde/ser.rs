@@ -6,7 +6,7 @@ use super::{Null, Nulls, SerdeOptions, array};
 use crate::convert::IntoLua;
 use crate::error::Error;
 use crate::raw::stack::TableSlot;
-use crate::raw::{Kind, Stack};
+use crate::raw::{Framed, Kind, Stack};
 use crate::slot::Pusher;
 use serde::ser::{self, Serialize};
 use std::ffi::c_int;
@@ -18,7 +18,7 @@ const MOST_ROOM: usize = 1 << 20;
 /// Pushes one value.
 #[derive(Clone, Copy)]
 pub(super) struct Serializer<'a> {
-    pub(super) stack: Stack<'a>,
+    pub(super) stack: Framed<'a>,
     pub(super) options: &'a SerdeOptions,
     level: Option<&'a Level<'a>>,
     place: Place,
@@ -40,7 +40,7 @@ enum Place {
 impl<'a> Serializer<'a> {
     pub(super) fn new(stack: Stack<'a>, options: &'a SerdeOptions) -> Self {
         Serializer {
-            stack,
+            stack: Framed::new(stack),
             options,
             level: None,
             place: Place::Value,
@@ -55,7 +55,7 @@ impl<'a> Serializer<'a> {
             Place::Value => self.options.nulls == Nulls::Always,
         };
         if as_null {
-            return Ok(Null.into_lua(Pusher::new(self.stack))?);
+            return Ok(Null.into_lua(Pusher::new(*self.stack))?);
         }
         self.stack.push_nil();
         Ok(())
@@ -63,7 +63,7 @@ impl<'a> Serializer<'a> {
 
     /// As the other conversions do: beyond 2^53 it is a value of the FFI library, if there is that.
     fn integer<N: IntoLua + Display + Copy>(self, integer: N) -> Result<()> {
-        match integer.into_lua(Pusher::new(self.stack)) {
+        match integer.into_lua(Pusher::new(*self.stack)) {
             // Two values of the FFI library are never the same key.
             Ok(())
                 if self.place == Place::Key && self.stack.kind(self.stack.top()) == Kind::CData =>
@@ -83,7 +83,7 @@ impl<'a> Serializer<'a> {
         hash: usize,
         variant: Option<&'static str>,
     ) -> Result<Builder<'a>> {
-        let stack = self.stack;
+        let stack = *self.stack;
         let no_table = std::ptr::null();
         let level = Level::enter(self.level, stack, self.options, no_table, variant)?;
         if let Some(variant) = variant {
@@ -93,7 +93,7 @@ impl<'a> Serializer<'a> {
         stack.push_table(array.min(MOST_ROOM), hash.min(MOST_ROOM))?;
         let index = stack.top();
         Ok(Builder {
-            stack,
+            stack: Framed::new(stack),
             options: self.options,
             level,
             table: stack.table(index).ok_or_else(crate::handle::no_table)?,
@@ -105,7 +105,7 @@ impl<'a> Serializer<'a> {
     fn sequence(self, length: usize, variant: Option<&'static str>) -> Result<Builder<'a>> {
         let builder = self.table(length, 0, variant)?;
         if self.options.array_metatable {
-            array::push(self.stack)?;
+            array::push(*self.stack)?;
             builder.table.set_metatable();
         }
         Ok(builder)
@@ -114,7 +114,7 @@ impl<'a> Serializer<'a> {
 
 /// A table that is being filled.
 pub(super) struct Builder<'a> {
-    stack: Stack<'a>,
+    stack: Framed<'a>,
     options: &'a SerdeOptions,
     level: Level<'a>,
     table: TableSlot<'a>,
@@ -172,7 +172,7 @@ impl<'a> Builder<'a> {
     fn finish(self) -> Result<()> {
         self.stack.pop_to(self.index);
         if self.level.is_variant() {
-            let stack = self.stack;
+            let stack = *self.stack;
             let outer = stack.table(self.index - 2);
             let outer = outer.ok_or_else(crate::handle::no_table)?;
             outer.raw_set()?;

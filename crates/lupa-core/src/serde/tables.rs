@@ -4,7 +4,7 @@ use super::SerdeOptions;
 use super::failure::{Failure, Result, shortened};
 use super::level::{Level, Step};
 use crate::raw::stack::TableSlot;
-use crate::raw::{Kind, Stack};
+use crate::raw::{Framed, Kind, Stack};
 use crate::slot::Slot;
 use std::ffi::c_int;
 
@@ -40,7 +40,7 @@ pub(super) fn shape(stack: Stack<'_>, index: c_int, options: &SerdeOptions) -> S
 /// that there is nothing else.
 pub(super) struct Items<'a, 'p> {
     level: &'a Level<'p>,
-    stack: Stack<'a>,
+    stack: Framed<'a>,
     table: TableSlot<'a>,
     pub(super) length: usize,
     read: usize,
@@ -60,7 +60,7 @@ impl<'a, 'p> Items<'a, 'p> {
     pub(super) fn new(level: &'a Level<'p>, stack: Stack<'a>, table: TableSlot<'a>) -> Self {
         Items {
             level,
-            stack,
+            stack: Framed::new(stack),
             table,
             length: table.raw_len(),
             read: 0,
@@ -92,7 +92,7 @@ impl<'a, 'p> Items<'a, 'p> {
         let top = self.stack.top();
         self.read += 1;
         if let Walk::InOrder(position) = &mut self.walk {
-            let key = Slot::new(self.stack, top + 1);
+            let key = Slot::new(*self.stack, top + 1);
             if self.table.next(position) && key.number() == Some(self.read as f64) {
                 self.level.step(Step::Index(self.read));
                 return Ok(top + 2);
@@ -127,7 +127,7 @@ impl<'a, 'p> Items<'a, 'p> {
 
     /// Makes sure that from a position on all entries are items.
     pub(super) fn nothing_else(&self, position: &mut u32) -> Result<()> {
-        let (stack, length) = (self.stack, self.length);
+        let (stack, length) = (*self.stack, self.length);
         let top = stack.top();
         let key = Slot::new(stack, top + 1);
         while self.table.next(position) {

@@ -6,6 +6,7 @@ use super::failure::Failure;
 use super::level::{Level, Step};
 use super::tables::{Entries, Items, Shape, shape};
 use crate::light_userdata::LightUserData;
+use crate::raw::Framed;
 use crate::reference::Reference;
 use crate::string::LuaString;
 use crate::table::Table;
@@ -102,7 +103,7 @@ where
     let written = runtime.convert(value, |slot: Slot<'_>| {
         slot.stack().reserve(8)?;
         let view = View(Deserializer {
-            stack: slot.stack(),
+            stack: Framed::new(slot.stack()),
             index: slot.index(),
             level: None,
             context: &context,
@@ -177,7 +178,7 @@ impl<'a> View<'a> {
         level: &Level<'_>,
         serializer: S,
     ) -> Result<S::Ok, Problem<S::Error>> {
-        let (stack, options) = (self.0.stack, self.0.context.options);
+        let (stack, options) = (*self.0.stack, self.0.context.options);
         let Some(table) = stack.table(self.0.index) else {
             return serializer.serialize_unit().map_err(Problem::Theirs);
         };
