@@ -37,8 +37,9 @@ pub(crate) fn prepare(operation: Operation) -> Result<Timed> {
         }
         Operation::CallString => {
             let f = function(scripts::ECHO)?;
+            let given = black_box(scripts::TEXT);
             each(move || {
-                let text: String = f.call(black_box(scripts::TEXT)).unwrap();
+                let text: String = f.call(given).unwrap();
                 drop(black_box(text));
             })
         }
