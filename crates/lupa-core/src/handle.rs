@@ -229,7 +229,7 @@ fn index_with(
 
 /// Pushes `value[key]` for the value at `index` and the key on top of the stack, in the place of that or above it; metamethods run
 /// inside `around`.
-#[inline]
+#[inline(always)]
 pub(crate) fn index_by_top(stack: Stack<'_>, index: c_int, around: impl Around) -> Result<()> {
     match stack.table(index) {
         Some(table) if !table.has_metatable() => table.raw_get(),
