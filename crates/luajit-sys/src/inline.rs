@@ -365,6 +365,19 @@ pub unsafe fn has_room(l: *mut lua_State, count: usize) -> bool {
     }
 }
 
+/// Whether so many values can be pushed as the stack is, whatever `lua_checkstack` would say of the frame's size.
+///
+/// # Safety
+/// As the module says.
+#[inline]
+pub unsafe fn is_free(l: *mut lua_State, count: usize) -> bool {
+    // SAFETY: by the caller; both point into one stack.
+    unsafe {
+        let (top, end) = (field(l, STATE_TOP).read(), field(l, STATE_MAXSTACK).read());
+        end.byte_offset_from(top) >= (count * size_of::<TValue>()) as isize
+    }
+}
+
 /// `lua_status`: [`LUA_YIELD`](crate::LUA_YIELD) for a coroutine that waits in a yield.
 ///
 /// # Safety

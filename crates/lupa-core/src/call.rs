@@ -2,7 +2,7 @@
 
 use crate::convert::{FromLua, IntoLua};
 use crate::error::{Error, Result};
-use crate::raw::Stack;
+use crate::raw::{Stack, stack::SPARE};
 use crate::slot::{Pusher, Slot};
 use std::ffi::c_int;
 
@@ -107,7 +107,7 @@ impl<'s> Arguments<'s> {
     /// `Error::StackOverflow` beyond some 8,000 arguments.
     #[inline]
     pub fn reserve(&mut self, count: usize) -> Result<()> {
-        self.stack.reserve(count.saturating_add(8))?;
+        self.stack.reserve(count.saturating_add(SPARE))?;
         self.room = count;
         Ok(())
     }

@@ -4,10 +4,12 @@ use crate::chunk::Chunk;
 use crate::convert::IntoLua;
 use crate::error::{Error, Result};
 use crate::function::Function;
+use crate::handle::settled;
 use crate::host::Call;
 use crate::runtime::{Builder, Runtime};
 use crate::table::Table;
 use crate::value::Value;
+use std::ffi::c_int;
 
 /// What a searcher found; see [`Runtime::add_searcher`].
 ///
@@ -217,17 +219,17 @@ impl Runtime {
 
 /// The place behind the searcher of `package.preload`, which is the first that is not the host's.
 fn after_preload(loaders: &Table) -> Result<usize> {
-    let mut index = 1;
-    let is_of_the_host = |index| {
-        loaders.get_with(
-            |to| to.number(index as f64),
-            |loader| Ok(loader.stack().is_host_function(loader.index())),
-        )
-    };
-    while is_of_the_host(index)? {
-        index += 1;
-    }
-    Ok(index + 1)
+    loaders.0.with(|stack, index| {
+        let table = settled(stack, index, 0)?;
+        let mut is_of_the_host = |n: &usize| {
+            table.raw_get_index(*n as c_int);
+            let found = stack.is_host_function(index + 1);
+            stack.pop_to(index);
+            found
+        };
+        let before = (1..=table.raw_len()).take_while(&mut is_of_the_host);
+        Ok(before.count() + 2)
+    })
 }
 
 /// Tells `require` what a searcher found: a loader, or a text for its message.

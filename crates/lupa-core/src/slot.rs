@@ -344,8 +344,13 @@ impl<'s> Pusher<'s> {
         Pusher { stack }
     }
 
+    /// The stack, with room for the value: what was reserved may have gone to other places to push to.
+    ///
+    /// # Panics
+    /// If there is no room for one value more.
+    #[inline]
     pub(crate) fn stack(&self) -> Stack<'s> {
-        self.stack.to_push()
+        self.stack.with_room()
     }
 
     /// Pushes nil.
@@ -580,7 +585,7 @@ impl TableBuilder<'_> {
         key: impl FnOnce(Pusher<'_>) -> Result<()>,
         value: impl FnOnce(Pusher<'_>) -> Result<()>,
     ) -> Result<()> {
-        let stack = *self.stack;
+        let stack = self.undisturbed()?;
         let outcome = key(Pusher::new(stack))
             .and_then(|()| value(Pusher::new(stack)))
             .and_then(|()| self.settled(stack, 2))
@@ -611,7 +616,7 @@ impl TableBuilder<'_> {
         value: impl FnOnce(Pusher<'_>) -> Result<()>,
     ) -> Result<()> {
         let index = c_int::try_from(index).map_err(|_| Error::Memory)?;
-        let stack = *self.stack;
+        let stack = self.undisturbed()?;
         let outcome = value(Pusher::new(stack))
             .and_then(|()| self.settled(stack, 1))
             .map(|()| self.table.raw_set_index(index));
@@ -641,20 +646,20 @@ impl TableBuilder<'_> {
     /// # Errors
     /// [`Error::WrongRuntime`], and a conversion error for what is no table.
     pub fn extend(&mut self, other: &Reference) -> Result<()> {
-        self.stack.reserve(16)?;
-        other.0.push(*self.stack)?;
+        let stack = self.undisturbed()?;
+        stack.reserve(16)?;
+        other.0.push(stack)?;
         let base = self.index + 1;
-        let source = Slot::new(*self.stack, base);
-        let Some(from) = self.stack.table(base) else {
-            let mismatch = source.mismatch("table");
-            self.stack.pop_to(self.index);
+        let Some(from) = stack.table(base) else {
+            let mismatch = Slot::new(stack, base).mismatch("table");
+            stack.pop_to(self.index);
             return Err(mismatch);
         };
         let mut position = 0;
         while from.next(&mut position) {
             self.table.raw_set()?;
         }
-        self.stack.pop_to(self.index);
+        stack.pop_to(self.index);
         Ok(())
     }
 
@@ -680,6 +685,16 @@ impl TableBuilder<'_> {
     /// ```
     pub fn slot(&self) -> Slot<'_> {
         Slot::new(*self.stack, self.index)
+    }
+
+    /// The stack, if nothing lies above the table: what does is of an operation inside which the builder is used.
+    #[inline]
+    fn undisturbed(&self) -> Result<Stack<'_>> {
+        let stack = *self.stack;
+        if stack.top() != self.index {
+            return Err(misuse());
+        }
+        Ok(stack)
     }
 
     /// Whether exactly `pushed` values lie above the table, for which there is memory.

@@ -1,7 +1,8 @@
 //! Errors: their text, their traceback, what was said about them, and what stays of them on the way through Lua.
 
 use lupa_core::{
-    Error, ErrorContext, ExternalResult, Function, Members, Result, Runtime, Table, UserType, Value,
+    Error, ErrorContext, ExternalResult, Function, Members, Result, Runtime, Table, UserType,
+    Value, Variadic,
 };
 use std::error::Error as StdError;
 
@@ -521,5 +522,20 @@ fn errors_are_values_that_lua_code_passes_on() -> Result<()> {
     // Given to Lua code it is raised as what it is.
     let error = lua.load("error(...)").call::<()>(no_user()).unwrap_err();
     assert!(error.downcast_ref::<NoUser>().is_some());
+    Ok(())
+}
+
+// Breaks (raises what lies below the frame) if a value is taken for raised that is not there.
+#[test]
+fn what_was_raised_elsewhere_is_an_error_here() -> Result<()> {
+    let lua = Runtime::new()?;
+    let raise = lua.create_function(|call| Err(call.raise("value")))?;
+    assert_eq!(raise.call::<()>(()).unwrap_err().text(), "value");
+    // What `raise` gives says only that there is a value.
+    let without = lua.create_function(|_| Err(Error::Raised))?;
+    for arguments in [vec![], vec![1, 2]] {
+        let error = without.call::<()>(Variadic(arguments)).unwrap_err();
+        assert_eq!(error.text(), "an error value was raised");
+    }
     Ok(())
 }

@@ -96,6 +96,25 @@ fn searchers_before_files_are_asked_after_preload_whenever_they_were_added() -> 
     Ok(())
 }
 
+// Breaks (never ends) if metamethods of the table are asked.
+#[test]
+fn a_searcher_is_added_to_any_table_of_loaders() -> Result<()> {
+    let lua = Runtime::new()?;
+    lua.load(
+        "setmetatable(package.loaders, { __index = function() return package.loaders[2] end })",
+    )
+    .exec()?;
+    let loaders: Table = lua.load("return package.loaders").eval()?;
+    // Only the host's are left.
+    while loaders.len()? > 2 {
+        loaders.pop::<Value>()?;
+    }
+    loaders.remove::<Value>(1)?;
+    lua.add_searcher(SearchOrder::BeforeFiles, |_, _| Ok(None))?;
+    assert_eq!(loaders.len()?, 2);
+    Ok(())
+}
+
 #[test]
 fn what_a_searcher_does_wrong_is_an_error_of_require() -> Result<()> {
     let lua = Runtime::new()?;

@@ -179,6 +179,7 @@ fn serve(
         match invoke(&mut call) {
             Ok(()) => stack.top() - base,
             // Inside, since an error's Display and Drop are host code, too.
+            Err(Error::Raised) if stack.top() == base => raise_error(stack, nothing_raised()),
             Err(error) => raise_error(stack, error),
         }
     }));
@@ -186,6 +187,12 @@ fn serve(
         Ok(results) => results,
         Err(panic) => raise_panic(stack, panic),
     }
+}
+
+/// What `Error::Raised` is where no value was pushed: it came from another call.
+#[cold]
+fn nothing_raised() -> Error {
+    Error::message(Error::Raised.to_string())
 }
 
 /// Pushes the value that stands for an error in Lua, to be raised.

@@ -1,9 +1,14 @@
 //! Frames: what part of a state's stack indexes are counted in.
 //!
 //! A view of the stack (a slot, a table that is being filled, the arguments of a call) is borrowed for the time of the frame that it
-//! was made in, which is that of a host function or of the code outside of all. There is one way to use it while another frame is the
-//! running one: a closure of a scope may capture it, and runs in a frame of its own. Indexes mean something else there, so views
+//! was made in, which is that of a host function or of the code outside of all. This crate has one way to use it while another frame is
+//! the running one: a closure of a scope may capture it, and runs in a frame of its own. Indexes mean something else there, so views
 //! know their frame, and refuse. While no scope is open a view notes nothing, and while no closure of one runs it looks at nothing.
+//! What is not seen: a thread-local that lends values with lifetimes, as some crates have it, can hand a view to a host function
+//! without a scope.
+//!
+//! Within a frame operations lie inside one another, and an outer view may be used inside an inner operation. Reading does no harm there.
+//! What pushes looks whether there is room (`Pusher`), and what cuts the stack down refuses unless the top is its own.
 
 use super::stack::Stack;
 use super::sys::inline;
@@ -135,27 +140,6 @@ impl<'s> Stack<'s> {
                 "a view of Lua's stack (a `Slot`, `Call`, `TableBuilder` or the like) was captured by the closure of a scope and \
                  used when Lua code called that; convert the value before, or keep a handle"
             )
-        }
-    }
-
-    /// The stack itself, to push a value in whatever frame is the running one. A value too many does no harm where there is
-    /// room for it, and is an error of who finds it.
-    ///
-    /// # Panics
-    /// Without room, while a closure of a scope runs.
-    #[inline]
-    pub(crate) fn to_push(self) -> Self {
-        if RUNNING.load(Relaxed) != 0 {
-            self.make_room_for_one_more();
-        }
-        self
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn make_room_for_one_more(self) {
-        if RUNNING_HERE.get() != 0 && self.reserve(16).is_err() {
-            panic!("there is no room on Lua's stack for another value of a scope's closure");
         }
     }
 }

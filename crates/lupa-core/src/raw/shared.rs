@@ -4,7 +4,7 @@ use super::closing::Closing;
 use super::lock::{Held, Lock};
 use super::memory::Memory;
 use super::slots::{self, SlotKey, Slots};
-use super::stack::Stack;
+use super::stack::{RESERVED, Stack};
 use super::stop::{Interruption, Stop};
 use super::sys::{self, inline, inline::TValue};
 use crate::error::{Error, Result};
@@ -13,9 +13,6 @@ use std::cell::{Cell, RefCell};
 use std::ffi::c_int;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
-
-/// Slots every frame can use without asking: more than any operation here needs.
-const RESERVED: c_int = 16;
 
 /// How many runtimes were made; the next one's number is one more.
 static MADE: AtomicU32 = AtomicU32::new(0);
@@ -160,7 +157,7 @@ impl Shared {
             self.release_pending();
         }
         let stack = Stack::new(self, l);
-        stack.reserve(RESERVED as usize)?;
+        stack.reserve(RESERVED)?;
         let top = stack.top();
         let _frame = Frame { stack, top };
         f(stack, top)

@@ -94,6 +94,11 @@ impl Kind {
     }
 }
 
+/// Slots that every frame can use without asking: more than the making of one value, or any operation here, needs.
+pub(super) const RESERVED: usize = 16;
+/// Slots that are there beyond those that were reserved for values.
+pub(crate) const SPARE: usize = 8;
+
 /// The stack of a live state whose lock is held, for the time `'s`.
 ///
 /// Slots are counted from 1 at the bottom of the running C function's frame.
@@ -169,6 +174,29 @@ impl<'s> Stack<'s> {
             return Err(Error::StackOverflow(count));
         }
         Ok(())
+    }
+
+    /// The stack itself, with room for a value and what is needed to make it.
+    ///
+    /// # Panics
+    /// If there is no room for one value more.
+    #[inline]
+    pub(crate) fn with_room(self) -> Self {
+        // SAFETY: live and locked.
+        if !unsafe { inline::is_free(self.l, RESERVED) } {
+            self.make_room_to_push();
+        }
+        self
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn make_room_to_push(self) {
+        // Where a frame has nearly all that it may have, there still is what was reserved.
+        // SAFETY: live and locked.
+        if self.make_room(RESERVED).is_err() && !unsafe { inline::is_free(self.l, SPARE) } {
+            panic!("there is no room on Lua's stack for one value more");
+        }
     }
 
     /// The value in a slot; nil beyond the top.
@@ -450,6 +478,11 @@ impl TableSlot<'_> {
     fn index(self) -> c_int {
         self.stack.at(self.place);
         self.place.index()
+    }
+
+    /// Whether both are the same table.
+    pub(crate) fn is(self, other: TableSlot<'_>) -> bool {
+        self.table.address() == other.table.address()
     }
 
     /// Whether access must go through metamethods.

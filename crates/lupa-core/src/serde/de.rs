@@ -170,6 +170,7 @@ impl<'a> Deserializer<'a> {
             from: self,
             level: &level,
             base,
+            has_entry: false,
             entries: Entries::new(*self.stack, table, sort),
         });
         self.stack.pop_to(base);
@@ -446,12 +447,24 @@ impl<'de> de::SeqAccess<'de> for &mut SequenceAccess<'_, '_> {
 struct TableAccess<'a, 'p> {
     from: Deserializer<'a>,
     level: &'p Level<'p>,
-    /// What lies above is the current key and value.
     base: c_int,
+    /// What lies above are the current key and value.
+    has_entry: bool,
     entries: Entries<'a>,
 }
 
 impl<'a> TableAccess<'a, '_> {
+    /// Whether nothing lies on the stack but what was pushed here: a type may go on inside of another operation.
+    fn undisturbed(&self) -> Result<()> {
+        let pushed = if self.has_entry { 2 } else { 0 };
+        if self.from.stack.top() != self.base + pushed {
+            return Err(Failure::message(
+                "a table that is being read was used inside of another operation",
+            ));
+        }
+        Ok(())
+    }
+
     fn read<'de, T: DeserializeSeed<'de>>(&self, seed: T, index: c_int) -> Result<T::Value> {
         let slot = Deserializer {
             stack: self.from.stack,
@@ -468,9 +481,11 @@ impl<'de> de::MapAccess<'de> for TableAccess<'_, '_> {
     type Error = Failure;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>> {
+        self.undisturbed()?;
         self.from.stack.pop_to(self.base);
         self.level.step(Step::Whole);
-        if !self.entries.push_next() {
+        self.has_entry = self.entries.push_next();
+        if !self.has_entry {
             return Ok(None);
         }
         self.level.step(Step::Key(self.base + 1));
@@ -478,7 +493,8 @@ impl<'de> de::MapAccess<'de> for TableAccess<'_, '_> {
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value> {
-        if self.from.stack.top() != self.base + 2 {
+        self.undisturbed()?;
+        if !self.has_entry {
             return Err(Failure::message("a value without a key"));
         }
         self.read(seed, self.base + 2)

@@ -7,7 +7,7 @@ use crate::convert::IntoLua;
 use crate::error::Error;
 use crate::raw::stack::TableSlot;
 use crate::raw::{Framed, Kind, Stack};
-use crate::slot::Pusher;
+use crate::slot::{Pusher, misuse};
 use serde::ser::{self, Serialize};
 use std::ffi::c_int;
 use std::fmt::Display;
@@ -57,7 +57,7 @@ impl<'a> Serializer<'a> {
         if as_null {
             return Ok(Null.into_lua(Pusher::new(*self.stack))?);
         }
-        self.stack.push_nil();
+        self.stack.with_room().push_nil();
         Ok(())
     }
 
@@ -98,6 +98,7 @@ impl<'a> Serializer<'a> {
             level,
             table: stack.table(index).ok_or_else(crate::handle::no_table)?,
             index,
+            has_key: false,
             items: 0,
         })
     }
@@ -118,12 +119,31 @@ pub(super) struct Builder<'a> {
     options: &'a SerdeOptions,
     level: Level<'a>,
     table: TableSlot<'a>,
-    /// The table's slot; a key that waits for its value is above it.
+    /// The table's slot.
     index: c_int,
+    /// A key that waits for its value is above it.
+    has_key: bool,
     items: c_int,
 }
 
 impl<'a> Builder<'a> {
+    /// Whether nothing but a key lies above the table, and that is still there: a type may use it inside of what writes one of its
+    /// values, or after that.
+    fn undisturbed(&self) -> Result<()> {
+        let top = self.index + c_int::from(self.has_key);
+        if self.stack.top() != top
+            || !self
+                .stack
+                .table(self.index)
+                .is_some_and(|t| t.is(self.table))
+        {
+            return Err(Failure::message(
+                "a table that is being written was used inside of another operation",
+            ));
+        }
+        Ok(())
+    }
+
     /// Pushes a value.
     fn push<T: Serialize + ?Sized>(&self, value: &T, step: Step, place: Place) -> Result<()> {
         self.level.step(step);
@@ -134,7 +154,13 @@ impl<'a> Builder<'a> {
             place,
         };
         let top = self.stack.top();
-        value.serialize(serializer).map_err(|failure| {
+        let pushed = value.serialize(serializer).and_then(|()| {
+            if self.stack.top() != top + 1 {
+                return Err(Failure::from(misuse()));
+            }
+            Ok(())
+        });
+        pushed.map_err(|failure| {
             // The type may go on in spite of an error.
             let failure = failure.at(Some(&self.level));
             self.stack.pop_to(top);
@@ -143,10 +169,11 @@ impl<'a> Builder<'a> {
     }
 
     fn item<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
+        self.undisturbed()?;
         let index = self.items.checked_add(1).ok_or(Error::Memory)?;
         self.push(value, Step::Index(index as usize), Place::Item)?;
         self.items = index;
-        self.stack.check_memory()?;
+        self.or_emptied(self.stack.check_memory())?;
         self.table.raw_set_index(index);
         Ok(())
     }
@@ -158,18 +185,35 @@ impl<'a> Builder<'a> {
             self.stack.pop_to(top - 2);
             return Ok(());
         }
-        self.stack.check_memory()?;
-        Ok(self.table.raw_set()?)
+        let set = self
+            .stack
+            .check_memory()
+            .and_then(|()| self.table.raw_set());
+        self.or_emptied(set)
+    }
+
+    /// After an error nothing lies above the table: the type may go on.
+    fn or_emptied(&self, outcome: crate::error::Result<()>) -> Result<()> {
+        outcome.map_err(|error| {
+            self.stack.pop_to(self.index);
+            error.into()
+        })
     }
 
     fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<()> {
-        self.stack.push_bytes(name.as_bytes())?;
-        self.push(value, Step::Name(name), Place::Value)?;
+        self.undisturbed()?;
+        self.stack.with_room().push_bytes(name.as_bytes())?;
+        let pushed = self.push(value, Step::Name(name), Place::Value);
+        if pushed.is_err() {
+            self.stack.pop_to(self.index);
+        }
+        pushed?;
         self.set()
     }
 
     /// Leaves the table on the stack, in the one around it if it is the content of a variant.
     fn finish(self) -> Result<()> {
+        self.undisturbed()?;
         self.stack.pop_to(self.index);
         if self.level.is_variant() {
             let stack = *self.stack;
@@ -221,12 +265,12 @@ impl<'a> ser::Serializer for Serializer<'a> {
         if value.is_nan() && self.place == Place::Key {
             return Err(Failure::message("NaN is no table key"));
         }
-        self.stack.push_number(value);
+        self.stack.with_room().push_number(value);
         Ok(())
     }
 
     fn serialize_bool(self, value: bool) -> Result<()> {
-        self.stack.push_boolean(value);
+        self.stack.with_room().push_boolean(value);
         Ok(())
     }
 
@@ -239,7 +283,7 @@ impl<'a> ser::Serializer for Serializer<'a> {
     }
 
     fn serialize_bytes(self, value: &[u8]) -> Result<()> {
-        Ok(self.stack.push_bytes(value)?)
+        Ok(self.stack.with_room().push_bytes(value)?)
     }
 
     fn serialize_none(self) -> Result<()> {
@@ -278,7 +322,7 @@ impl<'a> ser::Serializer for Serializer<'a> {
         value: &T,
     ) -> Result<()> {
         let builder = self.table(0, 1, None)?;
-        self.stack.push_bytes(variant.as_bytes())?;
+        self.stack.with_room().push_bytes(variant.as_bytes())?;
         builder.push(value, Step::Name(variant), Place::Content)?;
         builder.set()
     }
@@ -360,16 +404,21 @@ impl ser::SerializeMap for Builder<'_> {
     type Error = Failure;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<()> {
+        self.undisturbed()?;
         self.stack.pop_to(self.index);
-        self.push(key, Step::Whole, Place::Key)
+        self.has_key = false;
+        self.push(key, Step::Whole, Place::Key)?;
+        self.has_key = true;
+        Ok(())
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-        let key = self.stack.top();
-        if key != self.index + 1 {
+        self.undisturbed()?;
+        if !self.has_key {
             return Err(Failure::message("a value without a key"));
         }
-        self.push(value, Step::Key(key), Place::Value)?;
+        self.push(value, Step::Key(self.index + 1), Place::Value)?;
+        self.has_key = false;
         self.set()
     }
 
