@@ -60,6 +60,7 @@ mod app_data;
 mod argument;
 #[cfg(feature = "async")]
 pub mod asynchronous;
+mod builder;
 mod call;
 mod chunk;
 mod closure;
@@ -113,6 +114,7 @@ pub use app_data::{AppDataMut, AppDataRef};
 #[doc(hidden)]
 pub use argument::via;
 pub use argument::{Argument, Borrowed, Either};
+pub use builder::Builder;
 pub use call::{Arguments, Around, Directly, Results};
 pub use chunk::{Chunk, ChunkMode, is_incomplete};
 pub use closure::{HostFn, HostFnMut, IntoResults, NewFunction, function, function_mut, iterator};
@@ -145,7 +147,7 @@ pub use raw::stack::Kind;
 pub use raw::userdata::HostRef;
 pub use reference::{Reference, UserData};
 pub use registry::{KeptReference, RegistryKey};
-pub use runtime::{Builder, Guard, Runtime};
+pub use runtime::{Guard, Runtime};
 pub use scope::Scope;
 pub use searcher::{Module, SearchOrder};
 pub use sequence::{Entries, Items};

@@ -1,8 +1,9 @@
 //! Lua's `print`, sent to the host.
 
+use crate::builder::Builder;
 use crate::error::{Error, Result};
 use crate::host::Call;
-use crate::runtime::{Builder, Runtime};
+use crate::runtime::Runtime;
 use std::io::Write;
 use std::sync::Mutex;
 

@@ -1,12 +1,13 @@
 //! Where `require` finds modules: the host's own places beside the standard ones.
 
+use crate::builder::Builder;
 use crate::chunk::Chunk;
 use crate::convert::IntoLua;
 use crate::error::{Error, Result};
 use crate::function::Function;
 use crate::handle::settled;
 use crate::host::Call;
-use crate::runtime::{Builder, Runtime};
+use crate::runtime::Runtime;
 use crate::table::Table;
 use crate::value::Value;
 use std::ffi::c_int;
