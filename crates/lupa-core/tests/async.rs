@@ -441,6 +441,36 @@ fn methods_may_be_async() -> Result<()> {
 }
 
 #[test]
+fn bad_arguments_of_async_methods_are_counted_as_the_caller_counts() -> Result<()> {
+    let lua = runtime()?;
+    lua.globals()?.set("lists", Lists)?;
+    for (code, named) in [
+        ("lists:list2(1, true)", "bad argument #2: "),
+        ("lists.list2(lists, 1, true)", "bad argument #3: "),
+        // What calls the function is not what counts, but how it is called.
+        (
+            "local list = lists.list1 list(lists, true)",
+            "bad argument #2: ",
+        ),
+        (
+            "object = { list = lists.list2 } object:list(1)",
+            "calling 'list' on bad self: ",
+        ),
+        // The caller's own caller does not count.
+        (
+            "object.run = function(_, f) f(lists, true) end object:run(lists.list1)",
+            "bad argument #2: ",
+        ),
+    ] {
+        let text = block_on(lua.load(code).exec_async())
+            .unwrap_err()
+            .to_string();
+        assert!(text.contains(named), "{code}: {text}");
+    }
+    Ok(())
+}
+
+#[test]
 fn streams_give_what_is_yielded() -> Result<()> {
     let lua = runtime()?;
     let f: Function = lua

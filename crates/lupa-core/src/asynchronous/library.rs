@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::function::Function;
 use crate::handle::Handle;
 use crate::raw::Stack;
+use crate::raw::function::AWAIT_CHUNK;
 use crate::raw::slots::SlotKey;
 use crate::runtime::Runtime;
 use crate::table::Table;
@@ -86,7 +87,7 @@ fn make(stack: Stack<'_>, functions: SlotKey) -> Result<SlotKey> {
     stack.pop_to(stack.top() - 1);
     runtime
         .load(include_str!("await.lua"))
-        .name("=lupa")
+        .name(AWAIT_CHUNK)
         .call_with(
             |to| (functions, is_await, refuse, results).push_all(to),
             Directly,

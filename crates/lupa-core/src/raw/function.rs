@@ -5,6 +5,9 @@ use super::sys;
 use std::ffi::{CStr, c_char, c_int};
 use std::mem::MaybeUninit;
 
+/// The name of the chunk of `await.lua`.
+pub(crate) const AWAIT_CHUNK: &str = "=lupa.await";
+
 /// What `lua_getinfo` tells about a function.
 pub(crate) struct Described {
     pub(crate) source: Vec<u8>,
@@ -67,17 +70,42 @@ impl Stack<'_> {
         }
     }
 
-    /// The name by which the running C function was called, if that was by `object:name(…)`.
+    /// The name by which the running host function was called, if that was by `object:name(…)`: an async one is called by
+    /// `await.lua`, and it is the name of that function that counts.
     pub(crate) fn called_method(self) -> Option<Vec<u8>> {
-        // SAFETY: live and locked. What is asked for is filled in without allocating, and read before anything can free it.
+        self.method_at(0).or_else(|| {
+            let is_await = self.source_at(1)? == AWAIT_CHUNK.as_bytes();
+            is_await.then(|| self.method_at(1))?
+        })
+    }
+
+    /// The name by which the function at this level, 0 for the running one, was called, if that was by `object:name(…)`.
+    fn method_at(self, level: c_int) -> Option<Vec<u8>> {
+        let info = self.info_at(level, c"n")?;
+        // SAFETY: a string of LuaJIT's, or nothing; nothing has run since that could free it.
+        let is_method =
+            !info.namewhat.is_null() && unsafe { CStr::from_ptr(info.namewhat) } == c"method";
+        // SAFETY: likewise.
+        is_method.then(|| unsafe { copied(info.name) })
+    }
+
+    /// The source of the function at this level, as its chunk was named.
+    fn source_at(self, level: c_int) -> Option<Vec<u8>> {
+        let info = self.info_at(level, c"S")?;
+        // SAFETY: as in `method_at`.
+        Some(unsafe { copied(info.source) })
+    }
+
+    /// What is asked for by `what`, of the function at this level.
+    fn info_at(self, level: c_int, what: &CStr) -> Option<sys::lua_Debug> {
+        // SAFETY: live and locked. What is asked for, names and sources, is filled in without allocating.
         unsafe {
             let mut info = MaybeUninit::<sys::lua_Debug>::zeroed().assume_init();
-            if sys::lua_getstack(self.l, 0, &mut info) == 0 {
+            if sys::lua_getstack(self.l, level, &mut info) == 0 {
                 return None;
             }
-            sys::lua_getinfo(self.l, c"n".as_ptr(), &mut info);
-            let is_method = !info.namewhat.is_null() && CStr::from_ptr(info.namewhat) == c"method";
-            is_method.then(|| copied(info.name))
+            sys::lua_getinfo(self.l, what.as_ptr(), &mut info);
+            Some(info)
         }
     }
 
