@@ -149,7 +149,7 @@ int lupa_p_lessthan(lua_State *L)
 
 int lupa_p_len(lua_State *L)
 {
-  if (lua_type(L, 1) != LUA_TTABLE && luaL_callmeta(L, 1, "__len")) {
+  if (luaL_callmeta(L, 1, "__len")) {
     if (lua_type(L, -1) != LUA_TNUMBER)
       return luaL_error(L, "length is not a number");
     return 1;

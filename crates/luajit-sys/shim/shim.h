@@ -108,7 +108,7 @@ int lupa_p_index(lua_State *L);     /* (t, k)    -> t[k] */
 int lupa_p_newindex(lua_State *L);  /* (t, k, v) -> */
 int lupa_p_equal(lua_State *L);     /* (a, b)    -> a == b */
 int lupa_p_lessthan(lua_State *L);  /* (a, b)    -> a < b */
-int lupa_p_len(lua_State *L);       /* (a)       -> #a, a number, 0 for what has no length; honours __len of userdata */
+int lupa_p_len(lua_State *L);       /* (a)       -> #a, a number, 0 for what has no length; honours __len, of tables too */
 int lupa_p_tostring(lua_State *L);  /* (a)       -> tostring(a) without the global; whatever __tostring returns */
 int lupa_p_gc(lua_State *L);        /* (what, data) -> lua_gc(what, data) */
 int lupa_p_prepare_compiler(lua_State *L); /* () ->, allocates what the compiler needs before it can cope without memory */

@@ -276,15 +276,18 @@ impl Reference {
         self.0.status()
     }
 
-    /// Lua's `#value`; `__len` counts for userdata, and runs inside `around`.
+    /// The length that Lua's `#value` gives, and 0 where that raises: of numbers, functions and the like. `__len` counts where Lua
+    /// asks it, of userdata and with the feature `lua52compat` of tables, and runs inside `around`.
     ///
     /// # Errors
     /// Errors of the metamethod; `Error::Closed`, `Error::Forked`.
     #[inline]
     pub fn len_with(&self, around: impl Around) -> Result<f64> {
         self.0.with(|stack, index| match stack.table(index) {
-            Some(table) => Ok(table.raw_len() as f64),
-            None => around.around(|| stack.protected_len(index)),
+            Some(table) if !(cfg!(feature = "lua52compat") && table.has_metatable()) => {
+                Ok(table.raw_len() as f64)
+            }
+            _ => around.around(|| stack.protected_len(index)),
         })
     }
 

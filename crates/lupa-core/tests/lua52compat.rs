@@ -2,8 +2,8 @@
 //! for 5.1.
 
 use lupa_core::{
-    Coroutine, CoroutineStatus, Error, Members, Result, Runtime, Table, UserType, Value, function,
-    iterator,
+    Coroutine, CoroutineStatus, Directly, Error, Members, Reference, Result, Runtime, Table,
+    UserType, Value, function, iterator,
 };
 
 const COMPAT: bool = cfg!(feature = "lua52compat");
@@ -71,6 +71,35 @@ fn lua_code_is_that_of_5_2_with_the_feature_alone() -> Result<()> {
                 assert!(message.contains(part), "{code}: {message}");
             }
         }
+    }
+    Ok(())
+}
+
+#[test]
+fn the_length_of_a_reference_is_what_lua_code_gets() -> Result<()> {
+    let lua = Runtime::new()?;
+    for (code, with, without) in [
+        (
+            "setmetatable({ 1, 2 }, { __len = function() return 7 end })",
+            7.0,
+            2.0,
+        ),
+        ("setmetatable({ 1, 2 }, {})", 2.0, 2.0),
+        ("{ 1, 2, 3 }", 3.0, 3.0),
+        ("'four'", 4.0, 4.0),
+        // Lua code gets an error.
+        ("print", 0.0, 0.0),
+        ("5", 0.0, 0.0),
+    ] {
+        let value: Reference = lua.load(code).expression().eval()?;
+        let length = value.len_with(Directly)?;
+        assert_eq!(length, if COMPAT { with } else { without }, "{code}");
+    }
+    let code = "setmetatable({}, { __len = function() error('no length') end })";
+    let value: Reference = lua.load(code).expression().eval()?;
+    match value.len_with(Directly) {
+        Ok(length) => assert!(!COMPAT && length == 0.0),
+        Err(error) => assert!(COMPAT && error.to_string().contains("no length"), "{error}"),
     }
     Ok(())
 }

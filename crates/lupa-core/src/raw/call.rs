@@ -288,7 +288,7 @@ impl<'s> Stack<'s> {
         Ok(self.boolean(call.first()))
     }
 
-    /// `#value`, metamethods of userdata included.
+    /// `#value`, metamethods included, those of tables too; 0 for what has no length.
     pub(crate) fn protected_len(self, index: c_int) -> Result<f64> {
         let call = self.begin_protected(sys::lupa_p_len);
         self.push_copy(index);
