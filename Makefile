@@ -240,6 +240,8 @@ stress: $(VENV)/.group-test ## Run many threads at once and watch memory, for ST
 lint: $(VENV)/.group-lint $(UNSTABLE_RUSTDOC) ## Check formatting, lints, types and the stubs
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
+	# What only a feature uses is not there without it.
+	cargo clippy --package lupa-core $(EXT_TEST_FEATURES) -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --quiet $(RUST_TEST_FEATURES)
 	# What is written must not link to what only a feature brings.
 	RUSTDOCFLAGS='-D warnings' cargo doc --package lupa-core --no-deps --quiet $(EXT_TEST_FEATURES)

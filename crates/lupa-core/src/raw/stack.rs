@@ -481,6 +481,7 @@ impl TableSlot<'_> {
     }
 
     /// Whether both are the same table.
+    #[cfg(feature = "serde")]
     pub(crate) fn is(self, other: TableSlot<'_>) -> bool {
         self.table.address() == other.table.address()
     }
