@@ -692,7 +692,7 @@ impl TableBuilder<'_> {
     fn undisturbed(&self) -> Result<Stack<'_>> {
         let stack = *self.stack;
         if stack.top() != self.index {
-            return Err(misuse());
+            return Err(disturbed());
         }
         Ok(stack)
     }
@@ -712,6 +712,11 @@ impl std::fmt::Debug for TableBuilder<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("TableBuilder")
     }
+}
+
+#[cold]
+fn disturbed() -> Error {
+    Error::message("a table that is being filled was used inside of another operation")
 }
 
 /// An implementation of `IntoLua` that did not push exactly one value.

@@ -3,6 +3,7 @@
 use lupa_core::{Directly, Pusher, Reference, Result, Runtime, Table};
 
 const MISUSE: &str = "must push exactly one value";
+const IN_USE: &str = "inside of another operation";
 
 fn fails<T: std::fmt::Debug>(result: Result<T>, with: &str) {
     let text = result.unwrap_err().to_string();
@@ -86,9 +87,9 @@ fn a_builder_is_refused_inside_of_another_operation() -> Result<()> {
     lua.create_table_with(0, 0, |table| {
         lua.convert("x".repeat(1 << 20), |slot| {
             let bytes = slot.bytes().unwrap_or_default();
-            fails(table.set(1, 2), MISUSE);
-            fails(table.set_index(1, 2), MISUSE);
-            fails(table.extend(&entries), MISUSE);
+            fails(table.set(1, 2), IN_USE);
+            fails(table.set_index(1, 2), IN_USE);
+            fails(table.extend(&entries), IN_USE);
             garbage(&lua)?;
             assert!(bytes.iter().all(|byte| *byte == b'x'));
             assert_eq!(slot.bytes().map(<[u8]>::len), Some(1 << 20));
@@ -98,11 +99,11 @@ fn a_builder_is_refused_inside_of_another_operation() -> Result<()> {
     })?;
     let outer = lua.create_table_with(0, 0, |outer| {
         let inner = lua.create_table_with(0, 0, |inner| {
-            fails(outer.set(1, 2), MISUSE);
+            fails(outer.set(1, 2), IN_USE);
             inner.set("k", 1)?;
             fails(
                 outer.set_with(|to| to.bytes(b"a"), |to| to.bytes(b"b")),
-                MISUSE,
+                IN_USE,
             );
             inner.set("l", 2)
         })?;
@@ -115,14 +116,12 @@ fn a_builder_is_refused_inside_of_another_operation() -> Result<()> {
 
 #[cfg(feature = "serde")]
 mod data {
-    use super::garbage;
+    use super::{IN_USE, garbage};
     use lupa_core::{Result, Runtime, Value};
     use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
     use serde::ser::{Serialize, SerializeMap, Serializer};
     use std::cell::RefCell;
     use std::fmt;
-
-    const IN_USE: &str = "inside of another operation";
 
     /// A map that goes on with itself while one of its values is written.
     struct Restless<'a>(&'a Runtime);
