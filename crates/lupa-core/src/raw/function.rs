@@ -73,10 +73,8 @@ impl Stack<'_> {
     /// The name by which the running host function was called, if that was by `object:name(…)`: an async one is called by
     /// `await.lua`, and it is the name of that function that counts.
     pub(crate) fn called_method(self) -> Option<Vec<u8>> {
-        self.method_at(0).or_else(|| {
-            let is_await = self.source_at(1)? == AWAIT_CHUNK.as_bytes();
-            is_await.then(|| self.method_at(1))?
-        })
+        self.method_at(0)
+            .or_else(|| self.is_await(1).then(|| self.method_at(1))?)
     }
 
     /// The name by which the function at this level, 0 for the running one, was called, if that was by `object:name(…)`.
@@ -89,11 +87,13 @@ impl Stack<'_> {
         is_method.then(|| unsafe { copied(info.name) })
     }
 
-    /// The source of the function at this level, as its chunk was named.
-    fn source_at(self, level: c_int) -> Option<Vec<u8>> {
-        let info = self.info_at(level, c"S")?;
-        // SAFETY: as in `method_at`.
-        Some(unsafe { copied(info.source) })
+    /// Whether the function at this level is of `await.lua`.
+    fn is_await(self, level: c_int) -> bool {
+        self.info_at(level, c"S").is_some_and(|info| {
+            // SAFETY: a string of LuaJIT's; nothing has run since that could free it. It may be long, so it is not copied.
+            let source = (!info.source.is_null()).then(|| unsafe { CStr::from_ptr(info.source) });
+            source.is_some_and(|source| source.to_bytes() == AWAIT_CHUNK.as_bytes())
+        })
     }
 
     /// What is asked for by `what`, of the function at this level.

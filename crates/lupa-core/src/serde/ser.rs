@@ -193,7 +193,7 @@ impl<'a> Builder<'a> {
     }
 
     /// After an error nothing lies above the table: the type may go on.
-    fn or_emptied(&self, outcome: crate::error::Result<()>) -> Result<()> {
+    fn or_emptied(&self, outcome: std::result::Result<(), impl Into<Failure>>) -> Result<()> {
         outcome.map_err(|error| {
             self.stack.pop_to(self.index);
             error.into()
@@ -204,10 +204,7 @@ impl<'a> Builder<'a> {
         self.undisturbed()?;
         self.stack.with_room().push_bytes(name.as_bytes())?;
         let pushed = self.push(value, Step::Name(name), Place::Value);
-        if pushed.is_err() {
-            self.stack.pop_to(self.index);
-        }
-        pushed?;
+        self.or_emptied(pushed)?;
         self.set()
     }
 
