@@ -112,8 +112,13 @@ fn lengths_and_texts_ask_inside_of_what_is_around() -> Result<()> {
     assert_eq!(runs.counts(), [0, 2]);
     let table = reference(
         &lua,
-        "setmetatable({}, { __tostring = function() return 'at ' .. inside() end })",
+        "setmetatable({ 1, 2, 3 }, { __tostring = function() return 'at ' .. inside() end })",
     )?;
+    // LuaJIT asks no table for another.
+    if !cfg!(feature = "lua52compat") {
+        assert_eq!(table.len_with(&runs)?, 3.0);
+        assert_eq!(runs.counts(), [0, 2]);
+    }
     // Reading is done outside.
     let text = table.to_string_with(&runs, |text| {
         assert_eq!(runs.counts(), [0, 3]);
