@@ -323,19 +323,6 @@ pub unsafe fn top(l: *mut lua_State) -> c_int {
     }
 }
 
-/// Where the running function's frame lies, in bytes from the beginning of the stack.
-///
-/// # Safety
-/// As the module says.
-#[inline]
-pub unsafe fn base_offset(l: *mut lua_State) -> usize {
-    // SAFETY: by the caller; both point into one stack.
-    unsafe {
-        let (base, stack) = (field(l, STATE_BASE).read(), field(l, STATE_STACK).read());
-        base.byte_offset_from(stack) as usize
-    }
-}
-
 /// `lua_settop` to what is not more than the top is.
 ///
 /// # Safety

@@ -214,11 +214,11 @@ impl<'s> Results<'s> {
     /// The result with this index, from 0; no value beyond the last.
     #[inline]
     pub fn get(self, index: usize) -> Slot<'s> {
-        if index < self.count {
-            Slot::new(self.first.stack(), self.first.index() + index as c_int)
+        self.first.sibling(if index < self.count {
+            self.first.index() + index as c_int
         } else {
-            Slot::none(self.first.stack())
-        }
+            Slot::NONE
+        })
     }
 
     /// The result with this index, from 0, converted. An error names its position, from 1.

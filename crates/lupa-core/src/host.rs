@@ -233,10 +233,11 @@ impl<'s> Call<'s> {
     #[inline]
     pub fn arg(&self, index: usize) -> Slot<'s> {
         let index = c_int::try_from(index).unwrap_or(c_int::MAX);
-        match self.first.checked_add(index) {
-            Some(slot) if slot <= self.last => Slot::new(self.stack.in_frame(self.frame), slot),
-            _ => Slot::none(self.stack),
-        }
+        let place = match self.first.checked_add(index) {
+            Some(slot) if slot <= self.last => self.frame.place(slot),
+            _ => self.frame.place(Slot::NONE),
+        };
+        Slot::at(self.stack, place)
     }
 
     /// The argument with this index, from 0, converted.

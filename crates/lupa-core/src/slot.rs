@@ -37,18 +37,23 @@ pub struct Slot<'s> {
 }
 
 impl<'s> Slot<'s> {
+    /// The index of a slot that reads as no value.
+    pub(crate) const NONE: c_int = c_int::MAX;
+
     #[inline]
     pub(crate) fn new(stack: Stack<'s>, index: c_int) -> Self {
-        Slot {
-            stack,
-            place: stack.place(index),
-        }
+        Slot::at(stack, stack.place(index))
     }
 
-    /// A slot that reads as no value.
     #[inline]
-    pub(crate) fn none(stack: Stack<'s>) -> Self {
-        Slot::new(stack, c_int::MAX)
+    pub(crate) fn at(stack: Stack<'s>, place: Place) -> Self {
+        Slot { stack, place }
+    }
+
+    /// The slot of another index of the same frame.
+    #[inline]
+    pub(crate) fn sibling(self, index: c_int) -> Self {
+        Slot::at(self.stack, self.place.with_index(index))
     }
 
     pub(crate) fn stack(self) -> Stack<'s> {

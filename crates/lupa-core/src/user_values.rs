@@ -83,7 +83,7 @@ impl UserData {
     pub fn user_value<T: Owned>(&self, name: &str) -> Result<T> {
         self.0.with(|stack, object| {
             if !push_values(stack, object) {
-                return T::from_lua(Slot::none(stack));
+                return T::from_lua(Slot::new(stack, Slot::NONE));
             }
             stack.push_bytes(name.as_bytes())?;
             if let Some(values) = stack.table(object + 1) {

@@ -11,7 +11,7 @@ use super::stack::Stack;
 use super::sys;
 use super::watch::Record;
 use crate::error::{Error, Panic, Result};
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -22,15 +22,18 @@ const ROUNDS: u32 = 10;
 pub(super) struct Closing {
     /// It has begun. Atomic, since it may be read without the lock.
     begun: AtomicBool,
-    /// Why finalizers were ended, if they were.
-    reason: RefCell<Option<Box<std::result::Result<Error, Panic>>>>,
+    /// Finalizers were ended.
+    ended: Cell<bool>,
+    /// Why they were, until somebody is told.
+    reason: Cell<Option<Box<std::result::Result<Error, Panic>>>>,
 }
 
 impl Closing {
     pub(super) fn new() -> Self {
         Closing {
             begun: AtomicBool::new(false),
-            reason: RefCell::new(None),
+            ended: Cell::new(false),
+            reason: Cell::new(None),
         }
     }
 }
@@ -83,7 +86,7 @@ impl Shared {
             if !queued && round > 0 {
                 break;
             }
-            if round == ROUNDS || self.closing.reason.borrow().is_some() {
+            if round == ROUNDS || self.closing.ended.get() {
                 // SAFETY: as above.
                 unsafe { sys::lupa_skip_finalizers(l) };
             }
@@ -95,7 +98,7 @@ impl Shared {
     /// The hook in a finalizer: as elsewhere, but that no value can be kept. So the hook stays, and ends also what
     /// catches errors.
     pub(super) fn hook_while_closing(&self, stack: Stack<'_>, record: &Record) -> bool {
-        if self.closing.reason.borrow().is_some() {
+        if self.closing.ended.get() {
             return true;
         }
         self.stop.disarm(stack.l);
@@ -104,7 +107,8 @@ impl Shared {
             Ok(Some(error)) => Ok(error),
             Err(panic) => Err(panic),
         };
-        self.closing.reason.replace(Some(Box::new(reason)));
+        self.closing.ended.set(true);
+        self.closing.reason.set(Some(Box::new(reason)));
         // SAFETY: live and locked, in a hook.
         unsafe { sys::lupa_skip_finalizers(stack.l) };
         self.stop.arm(stack.l);

@@ -63,7 +63,7 @@ unsafe extern "C" fn dispatch(l: *mut sys::lua_State, event: c_int) -> c_int {
     };
     // SAFETY: verified; a host object never outlives its runtime's state.
     let stack = Stack::new(unsafe { &*(*header).shared }, l);
-    in_host(stack, || {
+    stack.shared().in_host(l, || {
         if event != sys::LUPA_GC {
             return invoke(stack, header, event, arguments);
         }
@@ -106,7 +106,7 @@ pub(super) unsafe extern "C" fn call<T: HostObject>(
         } else {
             &*userdata::payload(header).cast()
         };
-        in_host(stack, || {
+        stack.shared().in_host(l, || {
             serve(stack, 1, stack.top(), |call| {
                 // Without a finalizer the payload lives as long as its userdata.
                 let _borrow = const { needs_drop::<T>() }.then(|| Borrow::new(header));
@@ -123,18 +123,6 @@ pub(super) unsafe extern "C" fn not_a_function(
     _: *mut c_void,
 ) -> c_int {
     sys::LUPA_DEAD
-}
-
-/// Runs `f`, host code that Lua code has called on this stack.
-#[inline]
-fn in_host(stack: Stack<'_>, f: impl FnOnce() -> c_int) -> c_int {
-    let shared = stack.shared();
-    let enforced = shared.memory.enforce(false);
-    let outer = shared.current.replace(stack.l);
-    let results = f();
-    shared.current.set(outer);
-    shared.memory.enforce(enforced);
-    results
 }
 
 /// The header of the host object in a slot, if its type serves an event.

@@ -1,72 +1,39 @@
 //! Frames: what part of a state's stack indexes are counted in.
 //!
 //! A view of the stack (a slot, a table that is being filled, the arguments of a call) is borrowed for the time of the frame that it
-//! was made in, which is that of a host function or of the code outside of all. This crate has one way to use it while another frame is
-//! the running one: a closure of a scope may capture it, and runs in a frame of its own. Indexes mean something else there, so views
-//! know their frame, and refuse. While no scope is open a view notes nothing, and while no closure of one runs it looks at nothing.
-//! What is not seen: a thread-local that lends values with lifetimes, as some crates have it, can hand a view to a host function
-//! without a scope.
+//! was made in, which is that of host code that Lua code has called, or of the code outside of all. It can get into a frame further
+//! in while its own waits: the closure of a scope may capture it, and a thread-local that lends values with lifetimes, as some crates
+//! have it, may hand it to any host function. Indexes mean something else there, so views know their frame, and refuse.
 //!
 //! Within a frame operations lie inside one another, and an outer view may be used inside an inner operation. Reading does no harm there.
 //! What pushes looks whether there is room (`Pusher`), and what cuts the stack down refuses unless the top is its own.
 
+use super::shared::Shared;
 use super::stack::Stack;
-use super::sys::inline;
-use std::cell::Cell;
+use super::sys;
 use std::ffi::c_int;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// How many scopes are open in this process, and how many closures of scopes run. Each thread sees its own at least.
-static OPEN: AtomicUsize = AtomicUsize::new(0);
-static RUNNING: AtomicUsize = AtomicUsize::new(0);
-
-thread_local! {
-    /// How many closures of scopes run in this thread, one inside another.
-    static RUNNING_HERE: Cell<usize> = const { Cell::new(0) };
-}
-
-/// A scope is open as long as this lives.
-pub(super) struct OpenScope(());
-
-impl OpenScope {
-    pub(super) fn new() -> Self {
-        OPEN.fetch_add(1, Relaxed);
-        OpenScope(())
-    }
-}
-
-impl Drop for OpenScope {
-    fn drop(&mut self) {
-        OPEN.fetch_sub(1, Relaxed);
-    }
-}
-
-/// A closure of a scope runs as long as this lives.
-pub(super) struct RunningClosure(());
-
-impl RunningClosure {
-    pub(super) fn new() -> Self {
-        RUNNING.fetch_add(1, Relaxed);
-        RUNNING_HERE.set(RUNNING_HERE.get() + 1);
-        RunningClosure(())
-    }
-}
-
-impl Drop for RunningClosure {
-    fn drop(&mut self) {
-        RUNNING.fetch_sub(1, Relaxed);
-        RUNNING_HERE.set(RUNNING_HERE.get() - 1);
-    }
-}
-
-/// Tells the frames apart that are alive in one state.
+/// Tells the frames apart that are alive at once in one runtime: in how much host code, each called by Lua code that the one
+/// before it runs, a frame is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FrameMark(u32);
 
 impl FrameMark {
-    /// That of what was made when no scope was open: no frame of a scope's closure.
-    const OUTSIDE: FrameMark = FrameMark(0);
+    /// That of the code outside of all.
+    pub(super) const OUTSIDE: FrameMark = FrameMark(0);
+
+    /// The next frame further in.
+    #[inline]
+    fn inner(self) -> FrameMark {
+        FrameMark(self.0 + 1)
+    }
+
+    /// The place of an index of this frame.
+    #[inline]
+    pub(crate) fn place(self, index: c_int) -> Place {
+        Place(u64::from(self.0) << 32 | u64::from(index as u32))
+    }
 }
 
 /// An index and the frame that it counts in. One word, which is written and copied as one: two halves that are read together
@@ -84,30 +51,42 @@ impl Place {
     fn frame(self) -> FrameMark {
         FrameMark((self.0 >> 32) as u32)
     }
+
+    /// The place of another index of the same frame.
+    #[inline]
+    pub(crate) fn with_index(self, index: c_int) -> Place {
+        self.frame().place(index)
+    }
+}
+
+impl Shared {
+    /// Runs host code that Lua code has called on the state `l`, which is live: in a frame of its own, and without the memory
+    /// limit. `f` must not unwind.
+    #[inline]
+    pub(super) fn in_host(&self, l: *mut sys::lua_State, f: impl FnOnce() -> c_int) -> c_int {
+        let enforced = self.memory.enforce(false);
+        let state = self.current.replace(l);
+        let frame = self.frame.get();
+        self.frame.set(frame.inner());
+        let results = f();
+        self.frame.set(frame);
+        self.current.set(state);
+        self.memory.enforce(enforced);
+        results
+    }
 }
 
 impl<'s> Stack<'s> {
     /// The mark of the running frame.
     #[inline]
     pub(crate) fn frame(self) -> FrameMark {
-        if OPEN.load(Relaxed) == 0 {
-            FrameMark::OUTSIDE
-        } else {
-            self.running_frame()
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn running_frame(self) -> FrameMark {
-        // SAFETY: live and locked. A stack has far less than 2^32 bytes, and some below the first frame.
-        FrameMark(unsafe { inline::base_offset(self.l) } as u32)
+        self.shared().frame.get()
     }
 
     /// The place of an index of the running frame.
     #[inline]
     pub(crate) fn place(self, index: c_int) -> Place {
-        Place(u64::from(self.frame().0) << 32 | u64::from(index as u32))
+        self.frame().place(index)
     }
 
     /// The stack itself, in the frame of the mark.
@@ -116,8 +95,8 @@ impl<'s> Stack<'s> {
     /// In another frame.
     #[inline]
     pub(crate) fn in_frame(self, frame: FrameMark) -> Self {
-        if RUNNING.load(Relaxed) != 0 {
-            self.verify(frame);
+        if self.frame() != frame {
+            in_another_frame();
         }
         self
     }
@@ -130,18 +109,15 @@ impl<'s> Stack<'s> {
     pub(crate) fn at(self, place: Place) -> Self {
         self.in_frame(place.frame())
     }
+}
 
-    #[cold]
-    #[inline(never)]
-    fn verify(self, frame: FrameMark) {
-        // What another thread runs says nothing about this one's views.
-        if RUNNING_HERE.get() != 0 && frame != self.running_frame() {
-            panic!(
-                "a view of Lua's stack (a `Slot`, `Call`, `TableBuilder` or the like) was captured by the closure of a scope and \
-                 used when Lua code called that; convert the value before, or keep a handle"
-            )
-        }
-    }
+#[cold]
+#[inline(never)]
+fn in_another_frame() -> ! {
+    panic!(
+        "a view of Lua's stack (a `Slot`, `Call`, `TableBuilder` or the like) was captured by the closure of a scope, or lent by a \
+         thread-local, and used when Lua code called that host code; convert the value before, or keep a handle"
+    )
 }
 
 /// A stack for the time of one frame.

@@ -12,7 +12,6 @@
 //!   loan, which is empty by then.
 
 use super::cell::LentObject;
-use super::frame::{OpenScope, RunningClosure};
 use crate::error::{Error, Result};
 use crate::host::Call;
 use crate::runtime::Runtime;
@@ -54,7 +53,6 @@ impl LentFunction {
             return Err(Error::ScopeEnded("the function".into()));
         };
         let _running = Running::new(&self.running);
-        let _running_here = RunningClosure::new();
         closure.call(call)
     }
 }
@@ -102,7 +100,6 @@ impl<'env> Loans<'_, 'env> {
     ) -> Result<R> {
         // Dropped last.
         let _held = runtime.lock()?;
-        let _open = OpenScope::new();
         let loans = Loans {
             runtime: runtime.clone(),
             made: RefCell::new(Vec::new()),

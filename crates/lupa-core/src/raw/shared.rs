@@ -1,6 +1,7 @@
 //! A Lua state with its lock.
 
 use super::closing::Closing;
+use super::frame::FrameMark;
 use super::lock::{Held, Lock};
 use super::memory::Memory;
 use super::slots::{self, SlotKey, Slots};
@@ -25,6 +26,8 @@ pub(crate) struct Shared {
     /// The state that runs: the main one, or the coroutine a host function was
     /// called from. Null once it is freed.
     pub(super) current: Cell<*mut sys::lua_State>,
+    /// The frame that runs in it.
+    pub(super) frame: Cell<FrameMark>,
     /// The main state; null once it is freed. Atomic, since it may be read without the lock.
     main: AtomicPtr<sys::lua_State>,
     /// The table of what handles hold; none once the state is being closed.
@@ -96,6 +99,7 @@ impl Shared {
             lock: Lock::new(),
             number: next_number(),
             current: Cell::new(l),
+            frame: Cell::new(FrameMark::OUTSIDE),
             main: AtomicPtr::new(l),
             anchors: Cell::new(None),
             memory: Memory::new(),

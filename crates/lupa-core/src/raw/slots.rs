@@ -42,7 +42,7 @@ pub(crate) struct Slots {
     free: Cell<SlotKey>,
     /// The first slot that was never in use.
     next: Cell<SlotKey>,
-    in_use: Cell<usize>,
+    in_use: Cell<u32>,
     pending: Mutex<Vec<SlotKey>>,
     has_pending: AtomicBool,
 }
@@ -109,7 +109,7 @@ impl Slots {
 
     /// Number of slots in use.
     pub(crate) fn in_use(&self) -> usize {
-        self.in_use.get()
+        self.in_use.get() as usize
     }
 
     /// Notes a slot for release by whoever holds the lock next. Needs no lock.

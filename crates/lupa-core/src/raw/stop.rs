@@ -400,18 +400,15 @@ pub(super) unsafe extern "C" fn hook_entry(l: *mut sys::lua_State) -> c_int {
         stack.forget_traceback();
         return sys::LUPA_RAISE;
     }
-    let enforced = shared.memory.enforce(false);
-    let outer = shared.current.replace(l);
-    // Disarmed first: the check may run Lua code, and what is raised arms it again.
-    shared.stop.disarm(l);
-    let raised = match catch_unwind(AssertUnwindSafe(|| shared.interruption.due(record))) {
-        Ok(None) => 0,
-        Ok(Some(error)) => raise(stack, |stack| dispatch::raise_error(stack, error)),
-        Err(panic) => raise(stack, |stack| dispatch::raise_panic(stack, panic)),
-    };
-    shared.current.set(outer);
-    shared.memory.enforce(enforced);
-    raised
+    shared.in_host(l, || {
+        // Disarmed first: the check may run Lua code, and what is raised arms it again.
+        shared.stop.disarm(l);
+        match catch_unwind(AssertUnwindSafe(|| shared.interruption.due(record))) {
+            Ok(None) => 0,
+            Ok(Some(error)) => raise(stack, |stack| dispatch::raise_error(stack, error)),
+            Err(panic) => raise(stack, |stack| dispatch::raise_panic(stack, panic)),
+        }
+    })
 }
 
 /// Lua code has called `debug.sethook`: what it set becomes its own hook, and ours stays.
