@@ -4,8 +4,9 @@ use crate::convert::{FromLua, IntoLua, Owned};
 use crate::error::{Error, Result};
 use crate::host::Call;
 use crate::multi::Variadic;
+use crate::pusher::Pusher;
 use crate::runtime::Runtime;
-use crate::slot::{Pusher, Slot};
+use crate::slot::Slot;
 
 /// A type that a typed host function ([`Runtime::function`]) can have as an argument.
 ///

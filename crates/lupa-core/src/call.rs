@@ -2,8 +2,9 @@
 
 use crate::convert::{FromLua, IntoLua};
 use crate::error::{Error, Result};
+use crate::pusher::Pusher;
 use crate::raw::{Stack, stack::SPARE};
-use crate::slot::{Pusher, Slot};
+use crate::slot::Slot;
 use std::ffi::c_int;
 
 /// Puts something around the time in which Lua code runs: an embedder's own lock is

@@ -5,8 +5,8 @@ use crate::convert::{IntoLua, IntoLuaMulti};
 use crate::error::{Error, Result};
 use crate::function::Function;
 use crate::host::{Call, HostObject, Operation};
+use crate::pusher::Pusher;
 use crate::runtime::Runtime;
-use crate::slot::Pusher;
 use std::cell::RefCell;
 use std::marker::PhantomData;
 

@@ -2,8 +2,9 @@
 
 use crate::convert::{FromLua, IntoLua, Owned, read_key};
 use crate::error::{Error, Result};
+use crate::pusher::Pusher;
 use crate::raw::Kind;
-use crate::slot::{Pusher, Slot};
+use crate::slot::Slot;
 use std::collections::{BTreeSet, HashSet};
 use std::hash::{BuildHasher, Hash};
 

@@ -2,8 +2,9 @@
 
 use crate::call::{Arguments, Results};
 use crate::error::{Error, Result};
+use crate::pusher::Pusher;
 use crate::raw::Kind;
-use crate::slot::{Pusher, Slot};
+use crate::slot::Slot;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, Hash};
 

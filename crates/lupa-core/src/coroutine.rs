@@ -5,9 +5,9 @@ use crate::convert::{FromLuaMulti, IntoLua, IntoLuaMulti};
 use crate::error::{Message, Result};
 use crate::function::Function;
 use crate::handle::Handle;
+use crate::pusher::Pusher;
 use crate::raw::coroutine::CoroutineStatus;
 use crate::runtime::Runtime;
-use crate::slot::Pusher;
 
 /// A coroutine.
 ///

@@ -2,11 +2,12 @@
 
 use crate::call::{Arguments, Around, Directly, Results};
 use crate::error::{Error, Result, RuntimeError};
+use crate::pusher::{Pusher, misuse};
 use crate::raw::coroutine::CoroutineStatus;
 use crate::raw::stack::{Kind, Stack, TableSlot};
 use crate::raw::{dispatch, slots::SlotKey, sys};
 use crate::runtime::Runtime;
-use crate::slot::{Pusher, Slot, misuse};
+use crate::slot::Slot;
 use std::ffi::c_int;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;

@@ -3,9 +3,10 @@
 use crate::call::Arguments;
 use crate::convert::{FromLua, IntoLua, IntoLuaMulti};
 use crate::error::{ArgumentError, Error, Result};
+use crate::pusher::Pusher;
 use crate::raw::{FrameMark, Stack, sys};
 use crate::runtime::Runtime;
-use crate::slot::{Pusher, Slot};
+use crate::slot::Slot;
 use std::ffi::c_int;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;

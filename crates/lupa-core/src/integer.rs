@@ -2,7 +2,8 @@
 
 use crate::convert::{FromLua, IntoLua};
 use crate::error::{Error, Result};
-use crate::slot::{Pusher, Slot};
+use crate::pusher::Pusher;
+use crate::slot::Slot;
 
 /// Largest integer up to which all integers are Lua numbers.
 const EXACT: u64 = 1 << 53;

@@ -2,9 +2,10 @@
 
 use crate::error::{Error, Result};
 use crate::host::{Call, HostFunction};
+use crate::pusher::Pusher;
 use crate::raw::library::jit_module;
 use crate::runtime::Runtime;
-use crate::slot::{Pusher, Slot};
+use crate::slot::Slot;
 use std::ffi::c_int;
 
 /// Adds a searcher for them, before the ones that look into the file system: another LuaJIT's

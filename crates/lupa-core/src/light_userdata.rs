@@ -2,8 +2,9 @@
 
 use crate::convert::{FromLua, IntoLua};
 use crate::error::Result;
+use crate::pusher::Pusher;
 use crate::raw::Kind;
-use crate::slot::{Pusher, Slot};
+use crate::slot::Slot;
 use std::ffi::c_void;
 
 /// A pointer as a Lua value, which Lua calls light userdata: binary modules know their things by such values, and

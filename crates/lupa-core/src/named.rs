@@ -2,9 +2,10 @@
 
 use crate::convert::{IntoLua, Owned};
 use crate::error::Result;
+use crate::pusher::{Pusher, misuse};
 use crate::raw::Stack;
 use crate::runtime::Runtime;
-use crate::slot::{Pusher, Slot, misuse};
+use crate::slot::Slot;
 
 /// Named values: Lua values that belong to the runtime and not to Lua code, which cannot reach them, not even with
 /// the debug library.

@@ -2,7 +2,8 @@
 
 use crate::convert::{FromLua, IntoLua};
 use crate::error::{Error, Result};
-use crate::slot::{Pusher, Slot};
+use crate::pusher::Pusher;
+use crate::slot::Slot;
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::path::{Path, PathBuf};
 

@@ -8,12 +8,14 @@ use crate::error::Result;
 use crate::function::Function;
 use crate::handle::Handle;
 use crate::host::{Call, HostFunction, HostObject};
+use crate::pusher::Pusher;
 use crate::raw::Shared;
 use crate::raw::shared::Extension;
 use crate::reference::UserData;
-use crate::slot::{Pusher, Slot, TableBuilder};
+use crate::slot::Slot;
 use crate::string::LuaString;
 use crate::table::Table;
+use crate::table_builder::TableBuilder;
 use crate::usertype::UserType;
 use crate::weak::WeakRuntime;
 use std::any::Any;
@@ -358,7 +360,7 @@ impl Runtime {
             let base = stack.top();
             value.into_lua(Pusher::new(stack))?;
             if stack.top() != base + 1 {
-                return Err(crate::slot::misuse());
+                return Err(crate::pusher::misuse());
             }
             read(Slot::new(stack, base + 1))
         })

@@ -5,7 +5,8 @@ use crate::convert::{IntoLua, Owned, read_entry, read_key};
 use crate::cursor::Cursor;
 use crate::error::Result;
 use crate::handle::{Handle, settled};
-use crate::slot::{Pusher, Slot};
+use crate::pusher::Pusher;
+use crate::slot::Slot;
 
 /// A Lua table.
 ///

@@ -2,7 +2,8 @@
 
 use crate::convert::{Bytes, FromLua, IntoLua};
 use crate::error::{Error, Result};
-use crate::slot::{Pusher, Slot};
+use crate::pusher::Pusher;
+use crate::slot::Slot;
 use std::borrow::Cow;
 
 impl<'s> FromLua<'s> for Bytes<'s> {

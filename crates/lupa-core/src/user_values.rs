@@ -2,10 +2,11 @@
 
 use crate::convert::{IntoLua, Owned};
 use crate::error::Result;
+use crate::pusher::{Pusher, misuse};
 use crate::raw::dispatch::is_error_object;
 use crate::raw::{Stack, slots};
 use crate::reference::UserData;
-use crate::slot::{Pusher, Slot, misuse};
+use crate::slot::Slot;
 use std::ffi::c_int;
 
 /// Lua values that belong to an object: callbacks that it has been given, a table that it shows again and again.

@@ -63,7 +63,7 @@ fn an_argument_is_refused_in_another_host_function() -> Result<()> {
             refused(|| lua.load("look({}, {}, {})").exec());
             refused(|| lua.load("coroutine.wrap(look)({}, {}, {})").exec());
             assert_eq!(look(), Some(4));
-        })
+        });
     })?;
     lend.call("text")
 }

@@ -2,9 +2,10 @@
 
 use super::{Error, Result, RuntimeError};
 use crate::convert::{FromLua, IntoLua};
+use crate::pusher::Pusher;
 use crate::raw::dispatch;
 use crate::runtime::Runtime;
-use crate::slot::{Pusher, Slot};
+use crate::slot::Slot;
 use std::sync::Arc;
 
 /// What `pcall` gives for the error: an error of the host is a userdata whose `tostring` is its text, an error of Lua code the

@@ -108,9 +108,10 @@ pub use view::Serializable;
 
 use crate::convert::{FromLua, IntoLua};
 use crate::error::Result;
+use crate::pusher::Pusher;
 use crate::raw::Framed;
 use crate::runtime::Runtime;
-use crate::slot::{Pusher, Slot};
+use crate::slot::Slot;
 use crate::value::Value;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
