@@ -86,8 +86,29 @@ def test_the_timeout_error(run):
         try:
             lua.execute("local function spin() while true do end end\\nspin()", timeout=0.2)
         except LuaTimeoutError as error:
-            print(isinstance(error, LuaError), isinstance(error, TimeoutError), str(error) != "")
-    """) == ["True True True"]
+            print(isinstance(error, LuaError), isinstance(error, TimeoutError), error.value)
+            print(error)
+            print(error.traceback)
+        lua = LuaRuntime(timeout=0.2)
+        spin = lua.eval("function()\\n while true do end end", name="=rule")
+        try:
+            next(spin.coroutine())
+        except LuaTimeoutError as error:
+            print(error)
+            print(error.traceback)
+    """) == [
+        "True True None",
+        "the time limit of the Lua code has passed",
+        "stack traceback:",
+        '\t[string "<python>"]:2: in main chunk',
+        "\t[string \"<python>\"]:1: in function 'spin'",
+        "stack traceback:",
+        "\t[string \"<python>\"]:1: in function 'spin'",
+        '\t[string "<python>"]:2: in main chunk',
+        "the time limit of the Lua code has passed",
+        "stack traceback:",
+        "\trule:2: in function <rule:1>",
+    ]
 
 
 def test_a_timeout_for_all_calls_of_a_runtime(run):

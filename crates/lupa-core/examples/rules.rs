@@ -191,7 +191,7 @@ pub(crate) fn main() -> Result<()> {
         "mistake, line 2: bad argument #2: cannot convert no value to number",
         "mistake: discount: expected f64, got string \"all\"",
         "mistake: not enough memory",
-        "mistake: the time limit of the Lua code has passed",
+        "mistake, line 1: the time limit of the Lua code has passed",
     ];
     assert_eq!(said, expected[..said.len()]);
     Ok(())

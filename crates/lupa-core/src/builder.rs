@@ -107,7 +107,7 @@ impl Builder {
     /// use std::time::Duration;
     /// let lua = Runtime::builder().time_limit(Duration::from_millis(50)).build()?;
     /// let error = lua.load("while true do end").exec().unwrap_err();
-    /// assert!(matches!(error, Error::Timeout));
+    /// assert!(matches!(error, Error::Timeout(_)));
     /// # }
     /// # Ok::<(), lupa_core::Error>(())
     /// ```

@@ -30,7 +30,7 @@ impl Runtime {
     /// let lua = Runtime::new()?;
     /// lua.set_time_limit(Some(std::time::Duration::from_millis(50)))?;
     /// let error = lua.load("while true do end").exec().unwrap_err();
-    /// assert!(matches!(error, Error::Timeout));
+    /// assert!(matches!(error, Error::Timeout(_)));
     /// # }
     /// # Ok::<(), lupa_core::Error>(())
     /// ```
@@ -52,7 +52,7 @@ impl Runtime {
     ///
     /// let lua = Runtime::new()?;
     /// let run = |code: &str| lua.with_time_limit(Duration::from_millis(50), || lua.load(code).exec());
-    /// assert!(matches!(run("while true do end")?, Err(Error::Timeout)));
+    /// assert!(matches!(run("while true do end")?, Err(Error::Timeout(_))));
     /// // It is over with the closure.
     /// lua.load("local start = os.clock() repeat until os.clock() - start > 0.2").exec()?;
     /// # }
@@ -78,7 +78,7 @@ impl Runtime {
     /// let lua = Runtime::new()?;
     /// lua.globals()?.set("quit", function(|lua: &Runtime| lua.interrupt()))?;
     /// let error = lua.load("pcall(quit) while true do end").exec().unwrap_err();
-    /// assert!(matches!(error, Error::Interrupted));
+    /// assert!(matches!(error, Error::Interrupted(_)));
     /// assert_eq!(lua.load("return 'ready again'").eval::<String>()?, "ready again");
     /// # }
     /// # Ok::<(), lupa_core::Error>(())
@@ -102,7 +102,7 @@ impl Runtime {
     /// // What Lua code owns may have a handle, where a `Runtime` would keep itself alive.
     /// lua.globals()?.set("quit", function(move || stop.interrupt()))?;
     /// let error = lua.load("quit() while true do end").exec().unwrap_err();
-    /// assert!(matches!(error, Error::Interrupted));
+    /// assert!(matches!(error, Error::Interrupted(_)));
     /// let weak = lua.downgrade();
     /// drop(lua);
     /// assert!(weak.upgrade().is_none());
@@ -164,7 +164,7 @@ impl Runtime {
 ///     Ok::<_, Error>(handle)
 /// });
 /// let error = lua.load("while true do end").exec().unwrap_err();
-/// assert!(matches!(error, Error::Interrupted));
+/// assert!(matches!(error, Error::Interrupted(_)));
 ///
 /// let handle = later.join().unwrap()?;
 /// drop(lua);

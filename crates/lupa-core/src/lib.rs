@@ -127,7 +127,7 @@ pub use coroutine_values::Values;
 pub use cursor::Cursor;
 pub use error::{
     ArgumentError, ContextError, ConversionError, Error, ErrorContext, ExternalError,
-    ExternalResult, Location, Message, Result, RuntimeError, Subject, SyntaxError,
+    ExternalResult, Location, Message, Result, RuntimeError, StopError, Subject, SyntaxError,
 };
 pub use fiber::Fiber;
 pub use filter::{Access, AttributeFilter};

@@ -967,7 +967,7 @@ const SLOW: &[(&str, Also, Action)] = &[("a time limit", Nothing, |on| {
         .lua
         .with_time_limit(limit, || on.lua.load("while true do end").exec())?
     {
-        Err(Error::Timeout) => Ok(()),
+        Err(Error::Timeout(_)) => Ok(()),
         other => other,
     }
 })];

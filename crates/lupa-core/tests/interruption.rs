@@ -86,7 +86,7 @@ fn time_limits_end_everything() {
         lua.set_time_limit(Some(LIMIT)).unwrap();
         let start = Instant::now();
         let error = lua.load(code).exec().expect_err(code);
-        assert!(matches!(error, Error::Timeout), "{code}: {error:?}");
+        assert!(matches!(error, Error::Timeout(_)), "{code}: {error:?}");
         let taken = start.elapsed();
         assert!(taken >= LIMIT, "{code}: {taken:?}");
         assert!(taken < Duration::from_secs(5), "{code}: {taken:?}");
@@ -94,6 +94,61 @@ fn time_limits_end_everything() {
         lua.load("debug.sethook()").exec().unwrap();
         is_unarmed(&lua);
     }
+}
+
+/// The lines of the code that a limit ends.
+fn stopped_at(lua: &Runtime, code: &str) -> Vec<String> {
+    let run = || lua.load(code).name("@rule.lua").exec();
+    let error = lua.with_time_limit(LIMIT, run).unwrap().unwrap_err();
+    assert!(matches!(error.root(), Error::Timeout(_)), "{error:?}");
+    error.locations().iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn where_the_code_was_is_known() {
+    let lua = Runtime::new().unwrap();
+    let code = "local function spin()\n while true do end\nend\n\nspin()";
+    assert_eq!(stopped_at(&lua, code), ["rule.lua:2", "rule.lua:5"]);
+    // What catches errors is ended too, and told of.
+    let code = "while true do\n pcall(function()\n while true do end end)\nend";
+    assert_eq!(stopped_at(&lua, code), ["rule.lua:3", "rule.lua:2"]);
+    // Lines of a coroutine are its own.
+    let code = "coroutine.wrap(function()\n while true do end end)()";
+    assert_eq!(stopped_at(&lua, code), ["rule.lua:2"]);
+    let code = "\nxpcall(error, function()\n while true do end end)";
+    assert_eq!(stopped_at(&lua, code), ["rule.lua:3", "rule.lua:2"]);
+    // However often the host is between.
+    let call = lua.function(|f: Function| f.call::<()>(())).unwrap();
+    lua.globals().unwrap().set("call", call).unwrap();
+    let code = "\ncall(function()\n call(function()\n while true do end end) end)";
+    assert_eq!(
+        stopped_at(&lua, code),
+        ["rule.lua:4", "rule.lua:3", "rule.lua:2"]
+    );
+    // A finalizer was called by none.
+    let code =
+        "getmetatable(newproxy(true)).__gc = function()\n while true do end end\ncollectgarbage()";
+    assert_eq!(stopped_at(&lua, code), ["rule.lua:2"]);
+    let error = lua
+        .with_time_limit(LIMIT, || lua.load("while true do end").exec())
+        .unwrap()
+        .unwrap_err();
+    assert_eq!(error.text(), "the time limit of the Lua code has passed");
+    assert!(
+        error
+            .to_string()
+            .starts_with(&format!("{}\nstack traceback:\n\t", error.text()))
+    );
+}
+
+#[test]
+fn where_the_check_has_ended_the_code_is_known() {
+    let lua = Runtime::new().unwrap();
+    lua.set_check(|| Err(Error::message("enough"))).unwrap();
+    let code = "\nlocal n = 0\nrepeat n = n + 1 until false";
+    let error = lua.load(code).name("@rule.lua").exec().unwrap_err();
+    assert_eq!(error.text(), "enough");
+    assert_eq!(error.locations()[0].to_string(), "rule.lua:3");
 }
 
 #[test]
@@ -106,7 +161,7 @@ fn a_limit_is_kept_to_the_millisecond() {
             .with_time_limit(LIMIT, || lua.load("while true do end").exec())
             .unwrap()
             .unwrap_err();
-        assert!(matches!(error, Error::Timeout));
+        assert!(matches!(error, Error::Timeout(_)));
         best = best.min(start.elapsed());
     }
     assert!(best < LIMIT + Duration::from_millis(20), "{best:?}");
@@ -130,11 +185,11 @@ fn a_limit_for_some_calls_overrides_the_runtime_s() {
     let busy = "local stop = os.clock() + 0.3 while os.clock() < stop do end";
     let lua = Runtime::new().unwrap();
     lua.set_time_limit(Some(LIMIT)).unwrap();
-    assert!(matches!(lua.load(busy).exec(), Err(Error::Timeout)));
+    assert!(matches!(lua.load(busy).exec(), Err(Error::Timeout(_))));
     lua.with_time_limit(LONG, || lua.load(busy).exec())
         .unwrap()
         .unwrap();
-    assert!(matches!(lua.load(busy).exec(), Err(Error::Timeout)));
+    assert!(matches!(lua.load(busy).exec(), Err(Error::Timeout(_))));
 }
 
 #[test]
@@ -144,7 +199,7 @@ fn inner_limits_only_shorten() {
         .create_function(|call| {
             let lua = call.runtime().clone();
             let result = lua.with_time_limit(LONG, || lua.load("while true do end").exec())?;
-            assert!(matches!(result, Err(Error::Timeout)));
+            assert!(matches!(result, Err(Error::Timeout(_))));
             call.push("caught")
         })
         .unwrap();
@@ -155,7 +210,7 @@ fn inner_limits_only_shorten() {
             lua.load("(...)() while true do end").call::<()>(&inner)
         })
         .unwrap();
-    assert!(matches!(result, Err(Error::Timeout)));
+    assert!(matches!(result, Err(Error::Timeout(_))));
     assert!(start.elapsed() < Duration::from_secs(2));
 
     // And a shorter one ends with its own calls.
@@ -163,7 +218,7 @@ fn inner_limits_only_shorten() {
         .create_function(|call| {
             let lua = call.runtime().clone();
             let result = lua.with_time_limit(LIMIT, || lua.load("while true do end").exec())?;
-            assert!(matches!(result, Err(Error::Timeout)));
+            assert!(matches!(result, Err(Error::Timeout(_))));
             call.push("caught")
         })
         .unwrap();
@@ -187,7 +242,7 @@ fn a_limit_holds_in_other_runtimes_that_are_called_meanwhile() {
     let result = lua
         .with_time_limit(LIMIT, || lua.load("(...)()").call::<()>(&call_other))
         .unwrap();
-    assert!(matches!(result, Err(Error::Timeout)), "{result:?}");
+    assert!(matches!(result, Err(Error::Timeout(_))), "{result:?}");
     is_unarmed(&lua);
     is_unarmed(&other);
 }
@@ -201,7 +256,7 @@ fn a_coroutine_resumed_by_the_host_is_ended() {
         .eval()
         .unwrap();
     let coroutine = function.coroutine().unwrap();
-    assert!(matches!(coroutine.resume::<()>(()), Err(Error::Timeout)));
+    assert!(matches!(coroutine.resume::<()>(()), Err(Error::Timeout(_))));
     is_unarmed(&lua);
 }
 
@@ -231,7 +286,7 @@ fn interrupts_arrive_a_hundred_times() {
             "start() coroutine.wrap(function() while true do end end)()",
         ][round % 3];
         let error = lua.load(code).exec().unwrap_err();
-        assert!(matches!(error, Error::Interrupted), "{error:?}");
+        assert!(matches!(error, Error::Interrupted(_)), "{error:?}");
     }
     thread.join().unwrap();
     assert!(begin.elapsed() < Duration::from_secs(20));
@@ -258,7 +313,7 @@ fn a_host_function_can_interrupt_its_caller() {
     let result = lua
         .load("local f = ... pcall(f) while true do end")
         .call::<()>(&interrupt);
-    assert!(matches!(result, Err(Error::Interrupted)), "{result:?}");
+    assert!(matches!(result, Err(Error::Interrupted(_))), "{result:?}");
     is_unarmed(&lua);
 }
 
@@ -277,7 +332,7 @@ fn an_interrupt_that_a_host_function_swallowed_comes_back() {
             });
             if matches!(
                 lua.load("while true do end").exec(),
-                Err(Error::Interrupted)
+                Err(Error::Interrupted(_))
             ) {
                 seen.fetch_add(1, Ordering::Relaxed);
             }
@@ -289,7 +344,7 @@ fn an_interrupt_that_a_host_function_swallowed_comes_back() {
     let result = lua
         .load("local f = ... f() while true do end")
         .call::<()>(&function);
-    assert!(matches!(result, Err(Error::Interrupted)), "{result:?}");
+    assert!(matches!(result, Err(Error::Interrupted(_))), "{result:?}");
     assert_eq!(seen.load(Ordering::Relaxed), 1);
 }
 
@@ -333,8 +388,8 @@ fn a_stop_in_a_nested_run_reaches_the_runs_further_out() {
                 run()
             };
             match result.unwrap_err() {
-                Error::Timeout if by_time => {}
-                Error::Interrupted if !by_time => {}
+                Error::Timeout(_) if by_time => {}
+                Error::Interrupted(_) if !by_time => {}
                 other => panic!("{depth} {by_time}: {other:?}"),
             }
             assert!(begin.elapsed() < Duration::from_secs(5));
@@ -421,7 +476,7 @@ fn a_hook_of_lua_s_own_is_put_back() {
     let result = lua
         .with_time_limit(LIMIT, || lua.load("while true do end").exec())
         .unwrap();
-    assert!(matches!(result, Err(Error::Timeout)));
+    assert!(matches!(result, Err(Error::Timeout(_))));
     let works = "local f, mask = debug.gethook()
                  local before = calls
                  tostring(1)
@@ -457,7 +512,7 @@ fn a_stop_is_kept_while_code_that_it_runs_into_is_stopped_too() {
             let lua = call.runtime().clone();
             let result =
                 lua.with_time_limit(LIMIT, || lua.load("while true do pcall(error) end").exec())?;
-            assert!(matches!(result, Err(Error::Timeout)), "{result:?}");
+            assert!(matches!(result, Err(Error::Timeout(_))), "{result:?}");
             Ok(())
         })
         .unwrap();
@@ -487,7 +542,7 @@ fn many_threads_with_limits() {
                     let result = lua
                         .with_time_limit(LIMIT, || lua.load("while true do end").exec())
                         .unwrap();
-                    assert!(matches!(result, Err(Error::Timeout)));
+                    assert!(matches!(result, Err(Error::Timeout(_))));
                 }
                 is_unarmed(&lua);
             });
@@ -526,7 +581,7 @@ fn short_limits_on_quick_calls_end_some_of_them_and_break_none() {
                 assert_eq!(sum, 2_001_000.0);
                 whole += 1;
             }
-            Err(Error::Interrupted) => ended += 1,
+            Err(Error::Interrupted(_)) => ended += 1,
             Err(other) => panic!("{other:?}"),
         }
     }
@@ -567,7 +622,7 @@ fn a_handle_interrupts_and_keeps_nothing_alive() -> Result<()> {
         other.interrupt()
     });
     let error = lua.load("while true do end").exec().unwrap_err();
-    assert!(matches!(error, Error::Interrupted), "{error}");
+    assert!(matches!(error, Error::Interrupted(_)), "{error}");
     assert!(interrupter.join().unwrap()?);
     drop(lua);
     assert!(freed.load(Ordering::SeqCst));
@@ -588,7 +643,7 @@ fn a_runtime_may_be_made_with_a_time_limit() -> Result<()> {
             .time_limit(Duration::from_millis(20))
             .build()?;
         let end = lua.load("while true do end").exec();
-        assert!(matches!(end, Err(Error::Timeout)), "{end:?}");
+        assert!(matches!(end, Err(Error::Timeout(_))), "{end:?}");
         lua.set_time_limit(None)?;
         assert_eq!(lua.load("1 + 1").expression().eval::<i64>()?, 2);
     }

@@ -125,6 +125,10 @@ pub(crate) fn to_exception(cx: &Context<'_, '_>, error: Error, style: Style) -> 
                 Err(error) => error,
             }
         }
+        Error::Timeout(ref stop) | Error::Interrupted(ref stop) => {
+            let traceback = cx.settings.message(py, &stop.traceback);
+            stopped(py, &error, traceback, style).unwrap_or_else(|error| error)
+        }
         other => exception(py, other),
     })
 }
@@ -145,8 +149,10 @@ pub(crate) fn exception(py: Python<'_>, mut error: Error) -> PyErr {
     };
     match error {
         Error::Memory | Error::StackOverflow(_) => instance(py, &classes.memory, error.to_string()),
-        Error::Timeout => instance(py, &classes.timeout, error.to_string()),
-        Error::Interrupted => instance(py, &classes.interrupted, error.to_string()),
+        Error::Timeout(_) | Error::Interrupted(_) => {
+            let traceback = error.traceback().unwrap_or_default().into_owned();
+            stopped(py, &error, traceback, Style::Plain).unwrap_or_else(|error| error)
+        }
         Error::RecursionLimit => PyRecursionError::new_err(error.to_string()),
         // The words of lua_resume(), which are the same for both.
         Error::CoroutineUnresumable(_) => {
@@ -155,6 +161,19 @@ pub(crate) fn exception(py: Python<'_>, mut error: Error) -> PyErr {
         }
         other => instance(py, &classes.error, other.text().into_owned()),
     }
+}
+
+/// The exception for Lua code that was stopped.
+fn stopped(py: Python<'_>, error: &Error, traceback: String, style: Style) -> PyResult<PyErr> {
+    let classes = classes(py)?;
+    let class = match error {
+        Error::Timeout(_) => &classes.timeout,
+        _ => &classes.interrupted,
+    };
+    let text = with_traceback(error.text().into_owned(), &traceback, style);
+    let exception = instance(py, class, text);
+    set_traceback(py, &exception, traceback)?;
+    Ok(exception)
 }
 
 fn runtime_error(
@@ -175,8 +194,8 @@ fn runtime_error(
     let traceback = cx.settings.message(py, &error.traceback);
     // To Lua a number is text as well.
     let is_text = matches!(error.value, None | Some(Value::Number(_)));
-    let text = if style != Style::Plain && is_text && !traceback.is_empty() {
-        reorder_traceback(&format!("{message}\n{traceback}"))
+    let text = if is_text {
+        with_traceback(message.clone(), &traceback, style)
     } else {
         message.clone()
     };
@@ -186,10 +205,24 @@ fn runtime_error(
         None => message.into_pyobject(py)?.into_any(),
     };
     exception.value(py).setattr("value", value)?;
-    if !traceback.is_empty() {
-        exception.value(py).setattr("traceback", traceback)?;
-    }
+    set_traceback(py, &exception, traceback)?;
     Ok(exception)
+}
+
+/// The text of an exception.
+fn with_traceback(message: String, traceback: &str, style: Style) -> String {
+    if style == Style::Plain || traceback.is_empty() {
+        message
+    } else {
+        reorder_traceback(&format!("{message}\n{traceback}"))
+    }
+}
+
+fn set_traceback(py: Python<'_>, exception: &PyErr, traceback: String) -> PyResult<()> {
+    if traceback.is_empty() {
+        return Ok(());
+    }
+    exception.value(py).setattr("traceback", traceback)
 }
 
 /// Puts the most recent call last, as Python does: Lua has it first. A traceback that Lua has

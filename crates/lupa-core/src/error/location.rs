@@ -49,7 +49,7 @@ impl Location {
 
 impl Error {
     /// The lines of Lua code that the error tells of, innermost first: the one that does not compile, and those of the
-    /// [`traceback`](Error::traceback). None for an error that has met no Lua code, for [`Error::Memory`], and where a limit ended the code.
+    /// [`traceback`](Error::traceback). None for an error that has met no Lua code, and for [`Error::Memory`].
     ///
     /// ```
     /// use lupa_core::{Error, Runtime, function};

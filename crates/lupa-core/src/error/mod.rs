@@ -15,10 +15,11 @@ pub use argument::{ArgumentError, ConversionError};
 pub use context::{ContextError, ErrorContext};
 pub use external::ExternalResult;
 pub use location::Location;
-pub use raised::{ExternalError, RuntimeError, SyntaxError};
+pub use raised::{ExternalError, RuntimeError, StopError, SyntaxError};
 pub use text::{Message, Subject};
 
 use crate::raw::coroutine::CoroutineStatus;
+use raised::Traced;
 use std::any::Any;
 use std::borrow::Cow;
 use std::error::Error as StdError;
@@ -173,12 +174,12 @@ pub enum Error {
     Forked,
 
     /// Lua code ran longer than its time limit; see [`Runtime::set_time_limit`](crate::Runtime::set_time_limit).
-    #[error("the time limit of the Lua code has passed")]
-    Timeout,
+    #[error("{}", Traced(TIMEOUT, &.0.traceback))]
+    Timeout(Arc<StopError>),
 
     /// [`Runtime::interrupt`](crate::Runtime::interrupt) stopped the Lua code.
-    #[error("the Lua code was interrupted")]
-    Interrupted,
+    #[error("{}", Traced(INTERRUPTED, &.0.traceback))]
+    Interrupted(Arc<StopError>),
 
     /// What was asked for does not exist on this platform.
     #[error("not available on this platform: {0}")]
@@ -196,6 +197,7 @@ impl Error {
     ///
     /// ```
     /// use lupa_core::{Error, Runtime, function};
+    /// use std::sync::Arc;
     ///
     /// #[derive(Debug, thiserror::Error)]
     /// #[error("no user {0}")]
@@ -209,8 +211,8 @@ impl Error {
     /// let error = lua.load("return user(7)").exec().unwrap_err();
     /// assert_eq!(error.downcast_ref::<NoUser>().unwrap().0, 7);
     ///
-    /// let boxed: Box<dyn std::error::Error + Send + Sync> = Box::new(Error::Timeout);
-    /// assert!(matches!(Error::external(boxed), Error::Timeout));
+    /// let boxed: Box<dyn std::error::Error + Send + Sync> = Box::new(Error::Timeout(Arc::default()));
+    /// assert!(matches!(Error::external(boxed), Error::Timeout(_)));
     /// # Ok::<(), Error>(())
     /// ```
     pub fn external(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
@@ -275,12 +277,14 @@ impl Error {
             Error::External(error) => error.error.to_string().into(),
             Error::BadArgument(error) => error.text().into(),
             Error::Context(error) => error.text().into(),
+            Error::Timeout(_) => TIMEOUT.into(),
+            Error::Interrupted(_) => INTERRUPTED.into(),
             other => other.to_string().into(),
         }
     }
 
-    /// Lua's traceback at the point of the error, where there is one: for errors of Lua code, and for those of the host that
-    /// have passed through Lua code. If Lua code and the host have called each other in turn, it is that of the innermost Lua code
+    /// Lua's traceback at the point of the error, where there is one: for errors of Lua code, for those of the host that
+    /// have passed through Lua code, and for code that was stopped. If Lua code and the host have called each other in turn, it is that of the innermost Lua code
     /// for errors of the host.
     ///
     /// ```
@@ -297,6 +301,7 @@ impl Error {
         let traceback = match self.bottom() {
             Error::Runtime(error) => &error.traceback,
             Error::External(error) => &error.traceback,
+            Error::Timeout(error) | Error::Interrupted(error) => &error.traceback,
             _ => return None,
         };
         (!traceback.is_empty()).then(|| traceback.to_str_lossy())
@@ -372,6 +377,9 @@ impl Error {
         }
     }
 }
+
+const TIMEOUT: &str = "the time limit of the Lua code has passed";
+const INTERRUPTED: &str = "the Lua code was interrupted";
 
 /// A panic on its way through Lua frames.
 pub(crate) type Panic = Box<dyn Any + Send>;

@@ -123,6 +123,38 @@ impl StdError for ExternalError {
     }
 }
 
+/// Where Lua code was when it was stopped.
+///
+/// ```
+/// # #[cfg(unix)] {
+/// use lupa_core::{Error, Runtime};
+/// use std::time::Duration;
+///
+/// let lua = Runtime::new()?;
+/// lua.set_time_limit(Some(Duration::from_millis(20)))?;
+/// let rule = "local n = 0\nwhile true do\n  n = n + 1\nend";
+/// let Err(Error::Timeout(error)) = lua.load(rule).name("@rule.lua").exec() else { panic!() };
+/// assert!(error.traceback.to_str_lossy().contains("rule.lua:"));
+/// # }
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct StopError {
+    /// The traceback, as that of a [`RuntimeError`]. Empty for finalizers that are stopped while a runtime is closed, and for an
+    /// error that the host has made itself.
+    pub traceback: Message,
+}
+
+/// Text with a traceback below.
+pub(super) struct Traced<'a>(pub(super) &'static str, pub(super) &'a Message);
+
+impl fmt::Display for Traced<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_below(f, &self.0, self.1)
+    }
+}
+
 fn write_below(
     f: &mut fmt::Formatter<'_>,
     text: &dyn fmt::Display,
@@ -159,25 +191,27 @@ impl Error {
         })
     }
 
-    /// An error of the host with the traceback of the Lua code that it has passed through, if there was any and it has none
-    /// yet.
+    /// An error of the host, or a stop, with the traceback of the Lua code that it has passed through, if there was any and it
+    /// has none yet.
     #[cold]
     pub(crate) fn traced(self, traceback: impl FnOnce() -> Vec<u8>) -> Error {
-        match self.bottom() {
-            Error::External(error) if error.traceback.is_empty() => {
-                self.map_bottom(|error| match error {
-                    Error::External(mut error) => {
-                        let traceback = traceback();
-                        if names_lua_code(&traceback) {
-                            Arc::make_mut(&mut error).traceback = traceback.into();
-                        }
-                        Error::External(error)
-                    }
-                    other => other,
-                })
-            }
-            _ => self,
+        if self.traceback().is_some() {
+            return self;
         }
+        self.map_bottom(|mut error| {
+            let place = match &mut error {
+                Error::External(error) => &mut Arc::make_mut(error).traceback,
+                Error::Timeout(error) | Error::Interrupted(error) => {
+                    &mut Arc::make_mut(error).traceback
+                }
+                _ => return error,
+            };
+            let traceback = traceback();
+            if names_lua_code(&traceback) {
+                *place = traceback.into();
+            }
+            error
+        })
     }
 }
 

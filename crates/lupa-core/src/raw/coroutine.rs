@@ -284,6 +284,11 @@ impl<'s> Stack<'s> {
         self.traceback_of(self.l, 1)
     }
 
+    /// The traceback of the code that runs, which a hook has been called in.
+    pub(super) fn traceback_here(self) -> Vec<u8> {
+        self.traceback_of(self.l, 0)
+    }
+
     /// The traceback of the coroutine in a slot.
     pub(crate) fn traceback_at(self, index: c_int) -> Result<Vec<u8>> {
         Ok(self.coroutine_traceback(self.thread(index)?))

@@ -255,8 +255,8 @@ fn is_host_error(error: &Error) -> bool {
         Error::External(_)
         | Error::Memory
         | Error::RecursionLimit
-        | Error::Timeout
-        | Error::Interrupted => true,
+        | Error::Timeout(_)
+        | Error::Interrupted(_) => true,
         Error::BadArgument(error) => is_host_error(&error.cause),
         // As a text it would lose its traceback and its value.
         Error::Context(error) => {

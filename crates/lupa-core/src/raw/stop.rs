@@ -20,8 +20,8 @@ use crate::error::{Error, Result};
 use std::cell::{Cell, RefCell};
 use std::ffi::c_int;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64, Ordering, compiler_fence};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Pending errors and the hook behind them. The atomics are shared with the signal handler, which
@@ -181,10 +181,10 @@ impl Interruption {
     /// The error to end Lua code with, if it has to end.
     pub(super) fn due(&self, record: &Record) -> Option<Error> {
         if self.interrupted.load(Ordering::Acquire) {
-            return Some(Error::Interrupted);
+            return Some(Error::Interrupted(Arc::default()));
         }
         if record.deadline_has_passed() {
-            return Some(Error::Timeout);
+            return Some(Error::Timeout(Arc::default()));
         }
         match self.check.get().map_or(Ok(false), |check| check()) {
             Ok(true) => None,
@@ -405,7 +405,9 @@ pub(super) unsafe extern "C" fn hook_entry(l: *mut sys::lua_State) -> c_int {
         shared.stop.disarm(l);
         match catch_unwind(AssertUnwindSafe(|| shared.interruption.due(record))) {
             Ok(None) => 0,
-            Ok(Some(error)) => raise(stack, |stack| dispatch::raise_error(stack, error)),
+            Ok(Some(error)) => raise(stack, |stack| {
+                dispatch::raise_error(stack, error.traced(|| stack.traceback_here()))
+            }),
             Err(panic) => raise(stack, |stack| dispatch::raise_panic(stack, panic)),
         }
     })
