@@ -10,7 +10,7 @@
 //! Operations" (2002); the barrier on the one side alone is that of asymmetric fences (P1202 of the C++ committee).
 
 use super::watch::Record;
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering, compiler_fence, fence};
 
@@ -34,7 +34,7 @@ pub(super) struct Bias {
     /// The seat that was in `to` last; null before the first. Changed only with the mutex and the lock, so that who has one may read it.
     seat: Cell<*const Seat>,
     /// All seats, at most one a record, each alive as long as the lock. Only with the mutex and the lock.
-    seats: RefCell<Vec<Arc<Seat>>>,
+    seats: Cell<Vec<Arc<Seat>>>,
     /// The thread that took the mutex last. Only with the lock.
     last: Cell<*const Record>,
     /// How many times in a row it has. Only with the lock.
@@ -53,7 +53,7 @@ impl Bias {
         Bias {
             to: AtomicPtr::new(std::ptr::null_mut()),
             seat: Cell::new(std::ptr::null()),
-            seats: RefCell::default(),
+            seats: Cell::default(),
             last: Cell::new(std::ptr::null()),
             streak: Cell::new(0),
         }
@@ -147,7 +147,7 @@ impl Bias {
         if !system::available() {
             return;
         }
-        let mut seats = self.seats.borrow_mut();
+        let mut seats = self.seats.take();
         let mine = seats.iter().position(|seat| std::ptr::eq(seat.of, me));
         let mine = mine.unwrap_or_else(|| {
             seats.push(Arc::new(Seat {
@@ -157,6 +157,7 @@ impl Bias {
             seats.len() - 1
         });
         let seat = Arc::as_ptr(&seats[mine]);
+        self.seats.set(seats);
         self.seat.set(seat);
         self.to.store(seat.cast_mut(), Ordering::Release);
     }

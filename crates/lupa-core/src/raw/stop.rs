@@ -153,8 +153,10 @@ pub(crate) struct Interruption {
     limit: AtomicU64,
     /// A limit that the host set for some calls is in force instead. Only with the lock held.
     overridden: Cell<bool>,
-    /// What the thread's deadline was before the outermost run, if that has a limit.
-    outer_deadline: Cell<Option<Time>>,
+    /// The limit is that of the outermost run.
+    limited: Cell<bool>,
+    /// What the thread's deadline was before that.
+    outer_deadline: Cell<Time>,
     check: OnceLock<Box<Check>>,
 }
 
@@ -168,7 +170,8 @@ impl Interruption {
             interrupted: AtomicBool::new(false),
             limit: AtomicU64::new(NEVER),
             overridden: Cell::new(false),
-            outer_deadline: Cell::new(None),
+            limited: Cell::new(false),
+            outer_deadline: Cell::new(NEVER),
             check: OnceLock::new(),
         }
     }
@@ -216,7 +219,8 @@ impl Shared {
         if !interruption.overridden.get() {
             let limit = interruption.limit.load(Ordering::Relaxed);
             let outer = record.set_limit(limit);
-            interruption.outer_deadline.set(Some(outer));
+            interruption.outer_deadline.set(outer);
+            interruption.limited.set(true);
         }
     }
 
@@ -226,9 +230,9 @@ impl Shared {
         let interruption = &self.interruption;
         let none = std::ptr::null_mut();
         interruption.runner.store(none, Ordering::Relaxed);
-        if let Some(outer) = interruption.outer_deadline.get() {
-            interruption.outer_deadline.set(None);
-            record.restore_deadline(outer);
+        if interruption.limited.get() {
+            interruption.limited.set(false);
+            record.restore_deadline(interruption.outer_deadline.get());
         }
         if self.stop.armed.load(Ordering::Relaxed) {
             self.stop.disarm(self.main());
