@@ -14,15 +14,7 @@ line, ``python -m lupa`` is a Lua interpreter.
 
 from __future__ import annotations
 
-from collections.abc import Iterator as _Iterator
-from contextlib import contextmanager as _contextmanager
-
-# The two modules are there as attributes, too, without another import.
-from lupa import (
-    _global_symbols,  # noqa: F401  (before anything that loads the extension)
-    lua51 as lua51,
-    luajit21 as luajit21,
-)
+from lupa import _global_symbols  # noqa: F401  (before anything that loads the extension)
 from lupa._api import *  # noqa: F403
 from lupa._lupa import (
     _LuaCoroutineFunction as _LuaCoroutineFunction,
@@ -33,6 +25,24 @@ from lupa._lupa import (
     _LuaThread as _LuaThread,
 )
 from lupa.version import __version__
+
+# What is slow to import (see `python -X importtime`) waits until it is asked for.  Type checkers
+# take this for true.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager as _AbstractContextManager
+
+    from lupa import lua51 as lua51, luajit21 as luajit21
+else:
+
+    def __getattr__(name):
+        """Give the two modules, which are there as attributes without another import."""
+        if name in ("lua51", "luajit21"):
+            from importlib import import_module  # noqa: PLC0415
+
+            return import_module(f"lupa.{name}")
+        raise AttributeError(f"module 'lupa' has no attribute '{name}'")
+
 
 __all__ = [
     "LUA_MAXINTEGER",
@@ -62,11 +72,16 @@ __all__ = [
 ]
 
 
-@_contextmanager
-def allow_lua_module_loading() -> _Iterator[None]:
+def allow_lua_module_loading() -> _AbstractContextManager[None]:
     """Surround an import of ``lupa.luajit21`` or ``lupa.lua51``, as other versions ask for.
 
     Binary Lua modules need the Lua C API among the symbols of the process.  Importing ``lupa`` has
     seen to that, so this has nothing left to do.
     """
-    yield
+    from contextlib import contextmanager  # noqa: PLC0415
+
+    @contextmanager
+    def nothing_to_do():  # type: ignore[no-untyped-def]
+        yield
+
+    return nothing_to_do()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from functools import wraps
-
 from lupa._lupa import _LuaTable, _source_encoding
 
-# `typing` is slow to import (see `python -X importtime`).  Type checkers take this for true.
+# `typing` is slow to import (see `python -X importtime`), and so is `functools` below.  Type
+# checkers take this for true.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, TypeVar
@@ -25,6 +24,7 @@ def unpacks_lua_table(func: Callable[..., _R]) -> Callable[..., _R]:
     Do not use it for functions whose only argument may be a Lua table meant as such.  A ``nil`` in
     a table is a key that is not there, so use ``python.none`` to pass None.
     """
+    from functools import wraps  # noqa: PLC0415
 
     @wraps(func)
     def wrapper(*args: Any) -> _R:
@@ -36,6 +36,7 @@ def unpacks_lua_table(func: Callable[..., _R]) -> Callable[..., _R]:
 
 def unpacks_lua_table_method(meth: Callable[..., _R]) -> Callable[..., _R]:
     """Do for methods what :func:`unpacks_lua_table` does for functions: ``self`` stays in front."""
+    from functools import wraps  # noqa: PLC0415
 
     @wraps(meth)
     def wrapper(self: Any, *args: Any) -> _R:
