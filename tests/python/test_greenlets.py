@@ -202,3 +202,80 @@ def test_greenlet_that_is_imported_late(output_of):
                 one.switch()
         print(results)
     """) == ["[15, 15]"]
+
+
+def test_a_conversion_may_not_begin_where_another_greenlet_waits(lua, greenlets):
+    # Breaks (a table in the middle of the other one's results) if what iterates is not counted as a callback.
+    def items():
+        yield 1
+        greenlets.pause()
+        yield 2
+
+    total = lua.eval(SUM)
+    first = greenlets.start(total, greenlets.pause, 3)
+    for convert in (lambda: lua.table_from(items()), lambda: lua.table_from({"a": items()}, recursive=True)):
+        second = greenlets.start(convert)
+        assert second.dead
+        assert isinstance(second.result, LuaError) or "a" in second.result
+    # What runs no Python code ends before anybody can switch.
+    assert list(lua.table_from([1, (2,), {"k": 3}], recursive=True)[3].keys()) == ["k"]
+    assert list(lua.table_from((1, 2)).values()) == [1, 2]
+    greenlets.finish(first)
+    assert first.result == 6
+    assert list(lua.table_from(range(2)).values()) == [0, 1]
+
+
+def test_a_callback_may_not_begin_where_another_greenlet_converts(lua, greenlets):
+    # Breaks (writes into another frame of the stack) if a conversion can be left inside a callback.
+    def items(pauses):
+        for item in range(4):
+            for _ in range(pauses):
+                greenlets.pause()
+            yield item
+
+    total = lua.eval(SUM)
+    for source, expected in ((items(1), 4), (items(3), 4)):
+        first = greenlets.start(lua.table_from, source)
+        second = greenlets.start(total, greenlets.pause, 3)
+        assert second.dead and "another greenlet" in str(second.result)
+        third = greenlets.start(lua.table_from, items(1))
+        assert third.dead and "another greenlet" in str(third.result)
+        assert lua.eval("1 + 1") == 2
+        greenlets.finish(first)
+        assert len(first.result) == expected
+    # A runtime of its own is another matter.
+    other = LuaRuntime()
+    running = [
+        greenlets.start(lua.table_from, items(2)),
+        greenlets.start(other.table_from, items(1)),
+        greenlets.start(other.eval("1 and " + SUM), greenlets.pause, 3),
+    ]
+    greenlets.finish(*running)
+    assert [len(one.result) for one in running[:2]] == [4, 4]
+    assert "another greenlet" in str(running[2].result)
+
+
+def test_an_overflow_handler_may_not_switch_where_another_greenlet_waits(lua, greenlets):
+    lua.set_overflow_handler(greenlets.pause)
+    total, same = lua.eval(SUM), lua.eval("function(...) return ... end")
+    first = greenlets.start(total, greenlets.pause, 3)
+    second = greenlets.start(same, 1, 10**400)
+    assert second.dead and "another greenlet" in str(second.result)
+    greenlets.finish(first)
+    third = greenlets.start(same, 1, 10**400)
+    assert not third.dead
+    greenlets.finish(third)
+    assert third.result == (1, 10**400)
+    assert first.result == 6
+
+
+def test_a_conversion_may_call_lua_code_that_calls_back(lua, greenlets):
+    total = lua.eval(SUM)
+
+    def items():
+        for n in range(3):
+            yield total(greenlets.pause, n)
+
+    running = greenlets.start(lua.table_from, items())
+    greenlets.finish(running)
+    assert list(running.result.values()) == [0, 1, 3]

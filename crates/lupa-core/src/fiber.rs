@@ -2,14 +2,15 @@
 
 use crate::error::Result;
 use crate::raw::fibers;
+use crate::runtime::Runtime;
 
 /// One of several contents of its native stack between which a thread switches, as Python's greenlets do by copying
 /// them. Not for stacks in memory of their own: the guard against endless recursion goes by the end of the thread's stack.
 ///
 /// Lua code and its callbacks lie on the native stack, and a runtime's calls have to end in the order in which they
 /// began. A host that switches inside callbacks says so by this type, in each of its fibers: around the callbacks
-/// in which it may switch ([`Fiber::callback`]), and where it enters Lua while such a callback goes on
-/// ([`Fiber::enter`]). Then each fiber can run Lua code of its own runtime, and time limits are each fiber's own; and
+/// in which it may switch ([`Fiber::callback`]), around what may switch while values are pushed or a table is filled
+/// ([`Fiber::operation`]), and where it enters Lua while such code goes on ([`Fiber::enter`]). Then each fiber can run Lua code of its own runtime, and time limits are each fiber's own; and
 /// where several share one runtime, what would break it is an error.
 ///
 /// ```
@@ -47,8 +48,33 @@ impl Fiber {
     ///
     /// # Errors
     /// [`Error::OtherFiber`](crate::Error::OtherFiber), and `f` is not run, if Lua code of the same runtime waits for a
-    /// callback of another fiber.
+    /// callback of another fiber, or an operation for such host code.
     pub fn callback<R>(self, f: impl FnOnce() -> R) -> Result<R> {
         fibers::callback(self.0, f)
+    }
+
+    /// Runs host code that an operation on a runtime has called in this fiber (an implementation of [`IntoLua`](crate::IntoLua), a closure
+    /// that fills a table), in which the thread may switch to other ones.
+    ///
+    /// ```
+    /// use lupa_core::{Error, Fiber, Runtime};
+    ///
+    /// let lua = Runtime::new()?;
+    /// let table = lua.create_table_with(3, 0, |table| {
+    ///     Fiber::new(1).operation(&lua, || {
+    ///         // Here the host switches to the second fiber: what lies on the stack above the table must be gone when it switches back.
+    ///         let refused = Fiber::new(2).operation(&lua, || ());
+    ///         assert!(matches!(refused, Err(Error::OtherFiber)));
+    ///         (1..=3).try_for_each(|n| table.set_index(n, n))
+    ///     })?
+    /// })?;
+    /// assert_eq!(table.len()?, 3);
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Fiber::callback`].
+    pub fn operation<R>(self, runtime: &Runtime, f: impl FnOnce() -> R) -> Result<R> {
+        fibers::operation(self.0, runtime.shared(), f)
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::capi;
 use crate::errors::{BoxedResult, Style, external, to_exception};
+use crate::greenlets;
 use crate::object::{default_flags, push_object, python_object};
 use crate::settings::Context;
 use crate::wrappers::{self, LuaObject, ProtocolWrapper};
@@ -136,21 +137,23 @@ fn push_overflowing(cx: &Context<'_, '_>, number: &Bound<'_, PyInt>, to: Pusher<
         return Err(external(PyOverflowError::new_err(OVERFLOW)));
     };
     let handler = handler.into_bound(cx.py);
-    let result = match handler.cast::<LuaObject>() {
-        Ok(function) => {
-            // A Lua function gets the integer as an object: converted it would come here again.
-            wrappers::call_wrapped(cx, function.get(), number.as_any())
-        }
-        Err(_) => handler.call1((number,)).map_err(Into::into),
-    };
-    let result = result.map_err(|error| {
-        let error = PyErr::from(error);
-        if !error.is_instance_of::<PyException>(cx.py) {
-            return external(error);
-        }
-        let overflow = PyOverflowError::new_err(OVERFLOW);
-        overflow.set_cause(cx.py, Some(error));
-        external(overflow)
+    let result = greenlets::operation(cx, || {
+        let result = match handler.cast::<LuaObject>() {
+            Ok(function) => {
+                // A Lua function gets the integer as an object: converted it would come here again.
+                wrappers::call_wrapped(cx, function.get(), number.as_any())
+            }
+            Err(_) => handler.call1((number,)).map_err(Into::into),
+        };
+        result.map_err(|error| {
+            let error = PyErr::from(error);
+            if !error.is_instance_of::<PyException>(cx.py) {
+                return external(error);
+            }
+            let overflow = PyOverflowError::new_err(OVERFLOW);
+            overflow.set_cause(cx.py, Some(error));
+            external(overflow)
+        })
     })?;
     if let Ok(n) = result.cast::<PyInt>() {
         return match exact_double(n) {

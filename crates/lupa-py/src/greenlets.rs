@@ -2,8 +2,9 @@
 //!
 //! Nothing is asked of them before the `greenlet` package is imported.
 
-use crate::errors::{BoxedResult, lua_error};
+use crate::errors::{BoxedResult, external, lua_error};
 use crate::gil::module_count;
+use crate::settings::Context;
 use lupa_core::Fiber;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -81,8 +82,29 @@ pub(crate) fn callback(py: Python<'_>, f: impl FnOnce() -> BoxedResult<()>) -> B
 fn switching(py: Python<'_>, f: impl FnOnce() -> BoxedResult<()>) -> BoxedResult<()> {
     match current(py)? {
         None => f(),
-        Some(fiber) => fiber.callback(f).map_err(|_| {
-            lua_error(py, "Lua code of this runtime waits for a Python function in another greenlet: give each greenlet a runtime of its own")
-        })?,
+        Some(fiber) => fiber.callback(f).map_err(|_| in_another(py))?,
     }
+}
+
+/// Runs Python code in the middle of an operation on a runtime, as [`callback`] does with what Lua code calls.
+#[inline]
+pub(crate) fn operation<R>(
+    cx: &Context<'_, '_>,
+    f: impl FnOnce() -> lupa_core::Result<R>,
+) -> lupa_core::Result<R> {
+    if may_be_there(cx.py)
+        && let Some(fiber) = current(cx.py).map_err(external)?
+    {
+        let run = fiber.operation(cx.runtime, f);
+        return run.map_err(|_| external(in_another(cx.py)))?;
+    }
+    f()
+}
+
+#[cold]
+fn in_another(py: Python<'_>) -> PyErr {
+    lua_error(
+        py,
+        "this Lua runtime waits for Python code in another greenlet: give each greenlet a runtime of its own",
+    )
 }

@@ -3,6 +3,7 @@
 use crate::capi::references;
 use crate::convert::{PyArg, to_python};
 use crate::errors::external;
+use crate::greenlets;
 use crate::settings::Context;
 use crate::wrappers::{LuaObject, LuaTable};
 use lupa_core::{IntoLua, Pusher, Reference, Result, TableBuilder};
@@ -104,6 +105,23 @@ impl<'py> Filler<'_, '_, 'py> {
         if let Ok(other) = source.cast::<LuaTable>() {
             return copy_entries(self.cx, table, other.as_super().get());
         }
+        if let Ok(tuple) = source.cast_exact::<PyTuple>() {
+            for item in tuple.iter() {
+                table.set_index_with(*next, |to| self.push(&item, to))?;
+                *next += 1;
+            }
+            return Ok(());
+        }
+        greenlets::operation(self.cx, || self.fill_by_iteration(table, source, next))
+    }
+
+    /// Adds what only Python code may know how to iterate.
+    fn fill_by_iteration(
+        &mut self,
+        table: &mut TableBuilder<'_>,
+        source: &Bound<'py, PyAny>,
+        next: &mut usize,
+    ) -> Result<()> {
         if let Ok(mapping) = source.cast::<PyMapping>() {
             for key in mapping.try_iter().map_err(external)? {
                 let key = key.map_err(external)?;

@@ -383,7 +383,7 @@ impl World {
             // Finalizers may be endless: the time limit ends one after the other.
             let mut collected = lua.gc_collect();
             for _ in 0..FINALIZERS {
-                if matches!(collected, Err(Error::Timeout)) {
+                if matches!(collected, Err(Error::Timeout(_))) {
                     collected = lua.gc_collect();
                 }
             }

@@ -160,8 +160,9 @@ pub enum Error {
     #[error("the Lua runtime is running")]
     Busy,
 
-    /// A host function was called while one that another [`Fiber`](crate::Fiber) called in the same runtime goes on.
-    #[error("Lua code of this runtime waits for a function in another fiber")]
+    /// A host function was called, or code that may switch in the middle of an operation, while such host code of another
+    /// [`Fiber`](crate::Fiber) goes on in the same runtime.
+    #[error("this runtime waits for a function in another fiber")]
     OtherFiber,
 
     /// A value of one runtime was given to another.
