@@ -280,6 +280,8 @@ mod tests {
                 bias.give_back();
             }
         }
-        assert_eq!(bias.seats.borrow().len(), 2);
+        let seats = bias.seats.take();
+        assert_eq!(seats.len(), 2);
+        bias.seats.set(seats);
     }
 }

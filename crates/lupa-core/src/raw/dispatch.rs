@@ -1,11 +1,12 @@
 //! Where Lua enters Rust: one function for all operations on host objects.
 
 use super::call;
+use super::host_function::{Function, is_plain};
 use super::shared::Shared;
 use super::stack::Stack;
 use super::stop;
 use super::sys::{self, inline, inline::TValue};
-use super::userdata::{self, Borrow, Function, Header, is_plain};
+use super::userdata::{self, Borrow, Header};
 use crate::error::{Error, Panic};
 use crate::host::{Call, HostObject, Operation};
 use crate::value::Value;

@@ -28,6 +28,8 @@ pub mod faults;
 pub(crate) mod fibers;
 pub(crate) mod frame;
 pub(crate) mod function;
+mod host_function;
+mod host_object;
 pub(crate) mod jit;
 pub(crate) mod kept;
 pub(crate) mod library;
