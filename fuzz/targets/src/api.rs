@@ -392,6 +392,9 @@ impl World {
                 .expect("the time limit can be taken away");
             let sum = lua.load("return 1 + 1").eval::<i32>();
             assert!(matches!(sum, Ok(2)), "the runtime does not work: {sum:?}");
+            // The finalizers of what is still in use run when the runtime ends.
+            lua.set_time_limit(Some(host::TIME))
+                .expect("there can be a time limit");
             // Finalizers may have kept something again.
             drop(self.host.take());
             // A user type's methods are kept once they are used.

@@ -297,7 +297,7 @@ const FUNCTIONS: &[(&str, Action)] = &[
 ];
 
 /// How long Lua code may run in a call.
-const TIME: Duration = Duration::from_millis(100);
+pub(crate) const TIME: Duration = Duration::from_millis(100);
 
 /// What the grammar's variables hold at first, so that something works at all.
 const VARIABLES: &str = "
