@@ -540,3 +540,31 @@ fn what_was_raised_elsewhere_is_an_error_here() -> Result<()> {
     }
     Ok(())
 }
+
+// An error that Lua raises for want of stack while host code makes a traceback would end the process.
+#[test]
+fn tracebacks_are_made_as_far_as_there_is_stack() -> Result<()> {
+    let lua = Runtime::new()?;
+    let trace = lua.function(|lua: &Runtime| lua.traceback().map(|text| text.len()))?;
+    let fail = lua.load("coroutine.wrap(function() error('x') end)()");
+    let fail = fail.into_function()?;
+    let throw = lua.function(move || fail.call::<()>(()).is_err())?;
+    // Calls the function at the last levels of the stack, of which each has so many slots more.
+    let code = "local call, slots = ...
+        local names = {}
+        for i = 1, slots do names[i] = 'l' .. i end
+        local down, deepest = assert(loadstring('local call = ... local deepest = 0 local function down(n, from) local '
+            .. table.concat(names, ', ') .. ' if n > from then pcall(call) end deepest = n return down(n + 1, from) + 1 end '
+            .. 'return down, function() return deepest end'))(call)
+        local ok, message = pcall(down, 1, math.huge)
+        assert(not ok and message:find('stack overflow'), message)
+        local from = deepest() - 50
+        assert(from > 1000)
+        assert(not pcall(down, 1, from))";
+    for call in [trace, throw] {
+        for slots in 1..30 {
+            lua.load(code).call::<()>((&call, slots))?;
+        }
+    }
+    Ok(())
+}

@@ -299,6 +299,11 @@ impl<'s> Stack<'s> {
     }
 
     fn traceback_of(self, thread: *mut sys::lua_State, level: c_int) -> Vec<u8> {
+        /// luaL_traceback joins its pieces when there are 15, and a level has three at most.
+        const PIECES: usize = 20;
+        if self.reserve(PIECES).is_err() {
+            return Vec::new();
+        }
         // SAFETY: both are alive; the text goes to a slot of this frame. Without the limit
         // enforced this does not raise.
         unsafe { sys::luaL_traceback(self.l, thread, std::ptr::null(), level) };
