@@ -122,7 +122,7 @@ impl<'s> Slot<'s> {
         self.stack().host_object(self.index())
     }
 
-    /// What is inside a host function made of a `T`, see [`Pusher::function`]. Takes a stack slot.
+    /// What is inside a host function made of a `T`, see [`Pusher::function`](crate::Pusher::function). Takes a stack slot.
     ///
     /// ```
     /// use lupa_core::{Call, HostObject, Operation, Result, Runtime, Slot};
