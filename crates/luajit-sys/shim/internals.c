@@ -56,7 +56,9 @@ CHECK(NODE_NEXT, offsetof(Node, next));
 CHECK(USERDATA_LENGTH, offsetof(GCudata, len));
 CHECK(USERDATA_METATABLE, offsetof(GCudata, metatable));
 CHECK(USERDATA_DATA, sizeof(GCudata));
+CHECK(FUNCTION_ID, offsetof(GCfuncC, ffid));
 CHECK(FUNCTION_UPVALUES, offsetof(GCfuncC, nupvalues));
+CHECK(FUNCTION_CODE, offsetof(GCfuncC, f));
 CHECK(FUNCTION_UPVALUE, offsetof(GCfuncC, upvalue));
 CHECK(MOST_SLOTS, LUAI_MAXCSTACK);
 

@@ -16,16 +16,14 @@ static lupa_Dispatch dispatch;
 static lupa_HookEntry hook_entry;
 static lupa_HookEntry sethook_entry;
 static lupa_FunctionEntry function_entry;
-static lupa_LimitEntry limit_entry;
 
 void lupa_set_entries(lupa_Dispatch d, lupa_FunctionEntry f, lupa_HookEntry h,
-                      lupa_HookEntry s, lupa_LimitEntry m)
+                      lupa_HookEntry s)
 {
   dispatch = d;
   function_entry = f;
   hook_entry = h;
   sethook_entry = s;
-  limit_entry = m;
 }
 
 /* No Rust frame is live here: dispatch() has returned. */
@@ -102,21 +100,6 @@ void lupa_poll(lua_State *L)
 {
   if (lua_gethook(L) == lupa_hook && hook_entry(L) == LUPA_RAISE)
     lupa_raise_in_hook(L);
-}
-
-/* -- Message handler ------------------------------------------------------- */
-
-/* Memory that is refused here would put LuaJIT's "error in error handling" in the
-** place of the error, so the limit waits.  Should there be no memory at all, the
-** call ends here and its host sets the limit as it was. */
-int lupa_message_handler(lua_State *L)
-{
-  int enforced = limit_entry(0);
-  lua_settop(L, 1);
-  luaL_traceback(L, L, NULL, 1);
-  lua_rawseti(L, LUA_REGISTRYINDEX, LUPA_KEY_TRACEBACK);
-  limit_entry(enforced);
-  return 1;
 }
 
 /* -- Protected entries: Rust calls what can raise --------------------------- */

@@ -35,13 +35,9 @@ typedef int (*lupa_Dispatch)(lua_State *L, int event);
 typedef int (*lupa_FunctionEntry)(lua_State *L);
 typedef int (*lupa_HookEntry)(lua_State *L);
 
-/* Switches the memory limit of the state that this thread runs on or off, and returns
-** what it was. */
-typedef int (*lupa_LimitEntry)(int enforce);
-
 /* Sets the process-wide Rust entries; called before the first runtime. */
 void lupa_set_entries(lupa_Dispatch dispatch, lupa_FunctionEntry function, lupa_HookEntry hook,
-                      lupa_HookEntry sethook, lupa_LimitEntry limit);
+                      lupa_HookEntry sethook);
 
 /* The trampoline for an event, 0 <= event < LUPA_EVENTS. */
 lua_CFunction lupa_trampoline(int event);
@@ -56,14 +52,6 @@ void *lupa_new_plain_function(lua_State *L, uint64_t first, uint64_t second, int
 
 /* Hook that asks the Rust entry whether to raise; message handlers are passed over. */
 void lupa_hook(lua_State *L, lua_Debug *ar);
-
-/* Integer key of the registry under which the message handler leaves its
-** traceback. Negative keys are never touched by luaL_ref(). */
-#define LUPA_KEY_TRACEBACK (-1)
-
-/* Message handler: stores the traceback, a string, under that key and leaves
-** the error value alone. */
-int lupa_message_handler(lua_State *L);
 
 /* The end of the native stack, as far as Lua code may use it, for the calling
 ** thread: an address, 0 while unknown.  Stacks grow downwards. */

@@ -527,6 +527,38 @@ pub unsafe fn upvalues(function: TValue) -> (*mut TValue, usize) {
         let function = function.object();
         let count = function.add(FUNCTION_UPVALUES).read();
         (function.add(FUNCTION_UPVALUE).cast(), usize::from(count))
+/// The function of a level that `lua_getstack` has found, by its private field `i_ci`.
+///
+/// # Safety
+/// As the module says; the level exists still.
+#[inline]
+pub unsafe fn function_of_level(l: *mut lua_State, i_ci: c_int) -> TValue {
+    // SAFETY: by the caller. The lower half is where the level's frame is, the function's slot one below that.
+    unsafe {
+        let frame = i_ci as usize & 0xFFFF;
+        field(l, STATE_STACK).read().add(frame - 1).read()
+    }
+}
+
+/// The number that a C function has if it is none of LuaJIT's own.
+pub const PLAIN_C_FUNCTION: u8 = 1;
+
+/// The number and the code of a C function: those of LuaJIT's own libraries are numbered from `PLAIN_C_FUNCTION` on.
+/// `None` for a Lua function.
+///
+/// # Safety
+/// The value is a function, and alive.
+#[inline]
+pub unsafe fn c_function(function: TValue) -> Option<(u8, *const ())> {
+    // SAFETY: by the caller, laid out as `offsets.rs` says.
+    unsafe {
+        let function = function.object();
+        let id = function.add(FUNCTION_ID).read();
+        (id >= PLAIN_C_FUNCTION)
+            .then(|| (id, function.add(FUNCTION_CODE).cast::<*const ()>().read()))
+    }
+}
+
     }
 }
 

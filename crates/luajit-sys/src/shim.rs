@@ -14,9 +14,6 @@ pub const LUPA_DEAD: c_int = -2;
 /// Returned by the dispatch entry while the state closes: the trampoline raises a message that says so.
 pub const LUPA_CLOSED: c_int = -3;
 
-/// The registry key under which [`lupa_message_handler`] leaves its traceback.
-pub const LUPA_KEY_TRACEBACK: c_int = -1;
-
 /// `obj[key]`.
 pub const LUPA_INDEX: c_int = 0;
 /// `obj[key] = value`.
@@ -106,9 +103,6 @@ pub type LupaFunctionEntry = unsafe extern "C" fn(L: *mut lua_State) -> c_int;
 /// called `debug.sethook`, which gives 0. It must not unwind.
 pub type LupaHookEntry = unsafe extern "C" fn(L: *mut lua_State) -> c_int;
 
-/// Switches the memory limit of the state that this thread runs on or off, and gives what it was.
-pub type LupaLimitEntry = unsafe extern "C" fn(enforce: c_int) -> c_int;
-
 /// A chunk in up to two pieces, for [`lupa_load`], or a pointer for [`lupa_set_chunk`].
 #[repr(C)]
 #[derive(Debug)]
@@ -132,7 +126,6 @@ unsafe extern "C" {
         function: LupaFunctionEntry,
         hook: LupaHookEntry,
         sethook: LupaHookEntry,
-        limit: LupaLimitEntry,
     );
     /// Compiles a chunk: pushes its function, or a message. Gives `lua_loadx`'s status; all errors are statuses.
     pub fn lupa_load(L: *mut lua_State, chunk: *mut LupaChunk) -> c_int;
@@ -217,8 +210,6 @@ unsafe extern "C-unwind" {
 unsafe extern "C-unwind" {
     /// The hook function; asks the hook entry whether to raise. Message handlers are passed over.
     pub fn lupa_hook(L: *mut lua_State, ar: *mut lua_Debug);
-    /// Message handler: keeps the traceback in the registry at [`LUPA_KEY_TRACEBACK`].
-    pub fn lupa_message_handler(L: *mut lua_State) -> c_int;
     /// `(t, k) -> t[k]`
     pub fn lupa_p_index(L: *mut lua_State) -> c_int;
     /// `(t, k, v) ->`

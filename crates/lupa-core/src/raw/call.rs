@@ -5,7 +5,7 @@ use super::shared::Shared;
 use super::slots;
 use super::stack::{Kind, Stack};
 use super::sys::{self, inline};
-use super::watch::{self, Record};
+use super::watch::Record;
 use crate::error::{Error, Result, RuntimeError};
 use crate::value::Value;
 use std::ffi::c_int;
@@ -119,7 +119,7 @@ impl<'s> Stack<'s> {
         let traced = status == sys::LUA_ERRRUN;
         let traceback = || {
             if traced {
-                self.stored_traceback()
+                self.kept_traceback()
             } else {
                 Vec::new()
             }
@@ -163,33 +163,6 @@ impl<'s> Stack<'s> {
             traceback: traceback.into(),
             cause,
         }))
-    }
-
-    /// The traceback that the message handler left.
-    fn stored_traceback(self) -> Vec<u8> {
-        // SAFETY: live and locked; the frame has room; the registry is a table. What Lua code with the
-        // debug library may have put there is a text or nothing to us.
-        unsafe {
-            sys::lua_rawgeti(self.l, sys::LUA_REGISTRYINDEX, sys::LUPA_KEY_TRACEBACK);
-        }
-        self.bytes(self.top())
-            .map(<[u8]>::to_vec)
-            .unwrap_or_default()
-    }
-
-    /// Removes the traceback that the message handler left, for an error that goes past it.
-    pub(super) fn forget_traceback(self) {
-        // SAFETY: live and locked; the frame has room; the registry is a table, and to clear a key that it has
-        // allocates nothing.
-        unsafe {
-            sys::lua_rawgeti(self.l, sys::LUA_REGISTRYINDEX, sys::LUPA_KEY_TRACEBACK);
-            let is_there = self.kind(self.top()) != Kind::Nil;
-            self.pop_to(self.top() - 1);
-            if is_there {
-                self.push_nil();
-                sys::lua_rawseti(self.l, sys::LUA_REGISTRYINDEX, sys::LUPA_KEY_TRACEBACK);
-            }
-        }
     }
 
     /// What `tostring` makes of an error value.
@@ -394,11 +367,4 @@ impl Shared {
             Ok(())
         }
     }
-}
-
-/// The shim's message handler switches the memory limit off and on again.
-pub(super) unsafe extern "C" fn limit_entry(enforce: c_int) -> c_int {
-    // SAFETY: the handler is called in a run of this thread, the innermost, which keeps its runtime.
-    let shared = unsafe { watch::record().running().as_ref() };
-    shared.map_or(0, |shared| c_int::from(shared.memory.enforce(enforce != 0)))
 }

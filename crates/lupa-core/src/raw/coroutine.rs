@@ -83,7 +83,7 @@ unsafe fn move_values(from: *mut sys::lua_State, to: *mut sys::lua_State, count:
 
 impl<'s> Stack<'s> {
     #[inline]
-    fn thread(self, index: c_int) -> Result<*mut sys::lua_State> {
+    pub(super) fn thread(self, index: c_int) -> Result<*mut sys::lua_State> {
         self.value(index)
             .and_then(TValue::thread)
             .ok_or_else(|| Error::conversion(self.kind(index).name(), "coroutine", ""))
@@ -277,38 +277,5 @@ impl<'s> Stack<'s> {
         // SAFETY: as above; the room was reserved.
         unsafe { move_values(thread, self.l, results) };
         Ok(status == sys::LUA_YIELD)
-    }
-
-    /// The traceback of the code that runs, from the caller of the host function on.
-    pub(crate) fn traceback(self) -> Vec<u8> {
-        self.traceback_of(self.l, 1)
-    }
-
-    /// The traceback of the code that runs, which a hook has been called in.
-    pub(super) fn traceback_here(self) -> Vec<u8> {
-        self.traceback_of(self.l, 0)
-    }
-
-    /// The traceback of the coroutine in a slot.
-    pub(crate) fn traceback_at(self, index: c_int) -> Result<Vec<u8>> {
-        Ok(self.coroutine_traceback(self.thread(index)?))
-    }
-
-    fn coroutine_traceback(self, thread: *mut sys::lua_State) -> Vec<u8> {
-        self.traceback_of(thread, 0)
-    }
-
-    fn traceback_of(self, thread: *mut sys::lua_State, level: c_int) -> Vec<u8> {
-        /// luaL_traceback joins its pieces when there are 15, and a level has three at most.
-        const PIECES: usize = 20;
-        if self.reserve(PIECES).is_err() {
-            return Vec::new();
-        }
-        // SAFETY: both are alive; the text goes to a slot of this frame. Without the limit
-        // enforced this does not raise.
-        unsafe { sys::luaL_traceback(self.l, thread, std::ptr::null(), level) };
-        self.bytes(self.top())
-            .map(<[u8]>::to_vec)
-            .unwrap_or_default()
     }
 }

@@ -1,6 +1,5 @@
 //! Where Lua enters Rust: one function for all operations on host objects.
 
-use super::call;
 use super::host_function::{Function, is_plain};
 use super::shared::Shared;
 use super::stack::Stack;
@@ -27,7 +26,6 @@ pub(super) fn install_entries() {
                 call_function,
                 stop::hook_entry,
                 stop::sethook_entry,
-                call::limit_entry,
             );
         }
     });

@@ -2,6 +2,7 @@
 
 use super::stack::Stack;
 use super::sys;
+use super::traceback::short_name;
 use std::ffi::{CStr, c_char, c_int};
 use std::mem::MaybeUninit;
 
@@ -84,7 +85,7 @@ impl Stack<'_> {
         let is_method =
             !info.namewhat.is_null() && unsafe { CStr::from_ptr(info.namewhat) } == c"method";
         // SAFETY: likewise.
-        is_method.then(|| unsafe { copied(info.name) })
+        unsafe { short_name(info.name) }.filter(|_| is_method)
     }
 
     /// Whether the function at this level is of `await.lua`.

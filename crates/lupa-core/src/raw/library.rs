@@ -3,6 +3,7 @@
 use super::slots;
 use super::stack::Stack;
 use super::sys::{self, inline};
+use super::traceback;
 use crate::error::{Error, Result, RuntimeError};
 use std::ffi::c_int;
 use std::sync::{Arc, OnceLock};
@@ -26,7 +27,7 @@ pub(super) unsafe fn prepare_anchors(l: *mut sys::lua_State) -> inline::Table {
         let helpers = [
             (
                 slots::HANDLER,
-                sys::lupa_message_handler as sys::lua_CFunction,
+                traceback::message_handler as sys::lua_CFunction,
             ),
             (slots::FINALIZER, sys::lupa_trampoline(sys::LUPA_GC)),
             (slots::TOSTRING, sys::lupa_p_tostring),

@@ -43,6 +43,7 @@ pub(crate) mod signal;
 pub(crate) mod slots;
 pub(crate) mod stack;
 pub(crate) mod stop;
+mod traceback;
 pub(crate) mod userdata;
 pub(crate) mod watch;
 

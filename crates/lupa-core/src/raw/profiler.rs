@@ -18,6 +18,7 @@ use super::function::{copied, kind_of};
 use super::shared::Shared;
 use super::stack::Stack;
 use super::sys;
+use super::traceback::short_name;
 use crate::error::{Error, Result};
 use crate::profiler::{ProfileFrame, VmState};
 use std::collections::HashMap;
@@ -160,7 +161,7 @@ unsafe fn frames(l: *mut sys::lua_State, depth: c_int, lines: bool) -> Vec<Profi
                 info.linedefined
             };
             frames.push(ProfileFrame {
-                name: (!info.name.is_null()).then(|| text(copied(info.name))),
+                name: short_name(info.name).map(text),
                 source: text(copied(info.short_src.as_ptr())),
                 line: u32::try_from(line).ok().filter(|line| *line > 0),
                 is_chunk: kind_of(info.what) == c"main",

@@ -401,7 +401,7 @@ pub(super) unsafe extern "C" fn hook_entry(l: *mut sys::lua_State) -> c_int {
         let pending = shared.stop.pending.borrow();
         let key = pending.last().map_or(slots::STOP, |(_, key)| *key);
         stack.push_slot(key);
-        stack.forget_traceback();
+        stack.kept_traceback();
         return sys::LUPA_RAISE;
     }
     shared.in_host(l, || {
@@ -436,6 +436,6 @@ fn raise(stack: Stack<'_>, push: impl FnOnce(Stack<'_>) -> c_int) -> c_int {
     }
     push(stack);
     stack.shared().stop_with_top(stack);
-    stack.forget_traceback();
+    stack.kept_traceback();
     sys::LUPA_RAISE
 }

@@ -50,6 +50,8 @@ pub(super) struct Record {
     deadline: AtomicU64,
     /// A signal is on its way.
     sent: AtomicBool,
+    /// The traceback of the last error that a message handler was called for, until it is taken. Only the thread itself locks it.
+    traceback: Mutex<Vec<u8>>,
     next: AtomicPtr<Record>,
 }
 
@@ -122,6 +124,7 @@ fn register() -> &'static Record {
                 answers: AtomicU64::new(0),
                 deadline: AtomicU64::new(NEVER),
                 sent: AtomicBool::new(false),
+                traceback: Mutex::new(Vec::new()),
                 next: AtomicPtr::new(RECORDS.load(Ordering::Relaxed)),
             }));
             if watched {
@@ -169,6 +172,24 @@ impl Record {
     /// The runtime of the innermost run of this thread, whose record this is.
     pub(super) fn running(&self) -> *const Shared {
         self.running.load(Ordering::Relaxed)
+    }
+
+    /// Keeps the traceback of an error, in place of one that nobody has taken.
+    pub(super) fn keep_traceback(&self, traceback: Vec<u8>) {
+        *self
+            .traceback
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = traceback;
+    }
+
+    /// Gives the traceback that was kept, or an empty one.
+    pub(super) fn take_traceback(&self) -> Vec<u8> {
+        std::mem::take(
+            &mut self
+                .traceback
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
     }
 
     /// Notes that the hook ran.
