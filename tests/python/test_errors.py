@@ -185,3 +185,15 @@ def test_shortened_tracebacks_stay_in_lua_s_order(lua):
     lines = text_of(lua.globals().f, 30).splitlines()
     assert lines[2] == "\t[C]: in function 'error'"
     assert lines[13] == "\t..."
+
+
+def test_errors_of_code_that_a_message_handler_runs_are_kept(lua):
+    def handle(*_):
+        with pytest.raises(LuaError) as info:
+            lua.execute("error('inner', 0)")
+        return info.value.args[0].split("\n")[0]
+
+    code = "function(f, handle) local ok, e = xpcall(f, function() return handle() end) return ok, e end"
+    call = lua.eval(code)
+    assert call(lua.eval("function() error('x') end"), handle) == (False, "inner")
+    assert call(lua.eval("function() local x = nil + 1 end"), handle) == (False, "inner")

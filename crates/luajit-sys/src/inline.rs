@@ -375,6 +375,17 @@ pub unsafe fn status(l: *mut lua_State) -> c_int {
     c_int::from(unsafe { l.byte_add(STATE_STATUS).cast::<u8>().read() })
 }
 
+/// Sets what [`status`] gives: between [`LUA_OK`](crate::LUA_OK) and [`LUA_ERRERR`](crate::LUA_ERRERR), which says that a
+/// message handler runs, and that an error is one in it.
+///
+/// # Safety
+/// As the module says; a thread that runs, and a message handler that the host's code is called by.
+#[inline]
+pub unsafe fn set_status(l: *mut lua_State, status: c_int) {
+    // SAFETY: by the caller.
+    unsafe { l.byte_add(STATE_STATUS).cast::<u8>().write(status as u8) }
+}
+
 /// The value in a slot; `None` beyond the top.
 ///
 /// # Safety

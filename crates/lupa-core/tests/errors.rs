@@ -568,3 +568,37 @@ fn tracebacks_are_made_as_far_as_there_is_stack() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn errors_below_a_message_handler_are_kept() -> Result<()> {
+    let lua = Runtime::new()?;
+    let inner = lua.load("error('inner', 0)").into_function()?;
+    let seen = lua.function(move || {
+        let error = inner.call::<()>(()).expect_err("it raises");
+        (error.text().into_owned(), error.traceback().is_some())
+    })?;
+    // Both where C code has raised the error that is handled and where an instruction has.
+    for code in ["error('outer')", "local x = nil + 1"] {
+        let code = format!(
+            "local text, traced, again
+            local seen, raise = ...
+            local ok = xpcall(function() {code} end, function(e)
+                text, traced = seen()
+                again = seen()
+                if raise then error('in the handler') end
+                return e
+            end)
+            return ok, text, traced, again"
+        );
+        let run = lua.load(&code).into_function()?;
+        let kept: (bool, String, bool, String) = run.call(&seen)?;
+        assert_eq!(kept, (false, "inner".into(), true, "inner".into()));
+        // An error of the handler itself is one still.
+        let kept: (bool, String, bool, String) = run.call((&seen, true))?;
+        assert_eq!(kept, (false, "inner".into(), true, "inner".into()));
+    }
+    let nested =
+        lua.load("local ok, e = xpcall(error, function() error('again') end, 'x') return e");
+    assert_eq!(nested.eval::<String>()?, "error in error handling");
+    Ok(())
+}

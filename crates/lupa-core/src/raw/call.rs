@@ -74,14 +74,38 @@ impl<'s> Stack<'s> {
     /// count or `LUA_MULTRET`. The results start at `call.first()`.
     #[inline]
     pub(crate) fn call(self, call: PendingCall, results: c_int) -> Result<()> {
-        let status = self.shared.run(self.l, || {
-            // SAFETY: live and locked; one of the functions above has filled the slots.
-            unsafe { inline::pcall(self.l, call.handler, results) }
-        })?;
+        let status = self.shared.run(self.l, || self.pcall(call, results))?;
         if status == sys::LUA_OK && !self.shared.stop.is_pending() {
             return Ok(());
         }
         self.finish_call(call, status)
+    }
+
+    #[inline]
+    fn pcall(self, call: PendingCall, results: c_int) -> c_int {
+        // SAFETY: live and locked; one of the functions above has filled the slots.
+        unsafe {
+            if inline::status(self.l) == sys::LUA_ERRERR {
+                return self.pcall_in_handler(call, results);
+            }
+            inline::pcall(self.l, call.handler, results)
+        }
+    }
+
+    /// Calls what host code calls that a message handler of Lua code has called: LuaJIT would take errors of that for errors in the
+    /// handler, and lose them.
+    ///
+    /// # Safety
+    /// As for [`inline::pcall`].
+    #[cold]
+    unsafe fn pcall_in_handler(self, call: PendingCall, results: c_int) -> c_int {
+        // SAFETY: by the caller; the handler goes on when the call has ended.
+        unsafe {
+            inline::set_status(self.l, sys::LUA_OK);
+            let status = inline::pcall(self.l, call.handler, results);
+            inline::set_status(self.l, sys::LUA_ERRERR);
+            status
+        }
     }
 
     /// After a run that was no call: the error of a stop that came in a finalizer, which swallowed it. What is on the stack
