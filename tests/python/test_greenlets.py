@@ -1,7 +1,17 @@
 """Greenlets switch inside callbacks: each with a runtime of its own works, one runtime for several is an error."""
 
+import abc
+import codecs
+import collections
+import collections.abc
+import datetime
+import decimal
+import enum
+import functools
 import random
+import signal
 import threading
+import types
 
 import greenlet
 import pytest
@@ -204,53 +214,390 @@ def test_greenlet_that_is_imported_late(output_of):
     """) == ["[15, 15]"]
 
 
-def test_a_conversion_may_not_begin_where_another_greenlet_waits(lua, greenlets):
-    # Breaks (a table in the middle of the other one's results) if what iterates is not counted as a callback.
-    def items():
-        yield 1
-        greenlets.pause()
-        yield 2
+class Row(collections.abc.Sequence):
+    """A sequence that pauses before each of its two items."""
+
+    def __init__(self, pause):
+        self.pause = pause
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        if index == 2:
+            raise IndexError
+        self.pause()
+        return index
+
+
+def nested(lua, source):
+    return lua.table_from(source, recursive=True)
+
+
+def proxy(pause):
+    class Proxy:
+        def __getattr__(self, name):
+            pause()
+            raise AttributeError(name)
+
+    return Proxy()
+
+
+def with_property(pause):
+    class WithProperty:
+        @property
+        def __getitem__(self):
+            pause()
+            return [5].__getitem__
+
+    return WithProperty()
+
+
+def of_a_metaclass(pause):
+    class Meta(type):
+        def __getattr__(cls, name):
+            pause()
+            raise AttributeError(name)
+
+    return Meta("Class", (), {})
+
+
+def class_with_descriptor(pause):
+    class Descriptor:
+        def __get__(self, instance, owner):
+            pause()
+            return len
+
+    return type("Class", (), {"__getitem__": Descriptor()})
+
+
+def lazy_module(pause):
+    def get(name):
+        pause()
+        raise AttributeError(name)
+
+    module = types.ModuleType("lazy")
+    module.__getattr__ = get
+    return module
+
+
+def method_of_a_proxy(pause):
+    class Callable:
+        def __call__(self, other):
+            return other
+
+        def __getattr__(self, name):
+            pause()
+            raise AttributeError(name)
+
+    return types.MethodType(Callable(), 1)
+
+
+HOOKED = [proxy, with_property, of_a_metaclass, class_with_descriptor, lazy_module, method_of_a_proxy]
+
+
+@pytest.mark.parametrize("hooked", HOOKED)
+def test_objects_whose_look_up_switches_in_the_middle_of_arguments(lua, greenlets, hooked):
+    # Breaks (arguments of the other call, stale slots) if the look-up for `__getitem__` is not counted as a callback.
+    same = lua.eval("function(...) return select('#', ...), ... end")
+    total = lua.eval(SUM)
+    one = hooked(greenlets.pause)
+    first = greenlets.start(same, "a", one, "b")
+    assert not first.dead
+    second = greenlets.start(same, "x", "y", hooked(greenlets.pause), "z")
+    assert second.dead and "another greenlet" in str(second.result)
+    third = greenlets.start(total, greenlets.pause, 3)
+    assert third.dead and "another greenlet" in str(third.result)
+    assert total(lua.eval("function(i) return i end"), 3) == 6
+    greenlets.finish(first)
+    assert first.result == (3, "a", one, "b")
+    # And the other way round.
+    waiting = greenlets.start(total, greenlets.pause, 3)
+    with pytest.raises(LuaError, match="another greenlet"):
+        same("a", hooked(greenlets.pause))
+    table = lua.table()
+    with pytest.raises(LuaError, match="another greenlet"):
+        table.field = hooked(greenlets.pause)
+    greenlets.finish(waiting)
+    assert waiting.result == 6 and list(table) == []
+
+
+class Plain:
+    pass
+
+
+class Slotted:
+    __slots__ = ("a",)
+
+
+class Colour(enum.Enum):
+    RED = 1
+
+
+Point = collections.namedtuple("Point", "x y")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Plain(),
+        Plain,
+        Slotted(),
+        Colour.RED,
+        Colour,
+        Point(1, 2),
+        Point,
+        object(),
+        int,
+        abc.ABC,
+        collections,
+        len,
+        [].append,
+        Plain().__eq__,
+        test_runtimes_of_their_own_in_any_order,
+        Greenlets().pause,
+        decimal.Decimal(1),
+        datetime.date(2026, 1, 1),
+        {1, 2},
+        {"a": 1},
+        range(3),
+        functools.partial(len, []),
+        LuaRuntime(),
+        ValueError("x"),
+        lambda: 1,
+        (n for n in ()),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_runs_no_python_code_is_not_refused(lua, greenlets, value):
+    total, same = lua.eval(SUM), lua.eval("function(...) return ... end")
+    waiting = greenlets.start(total, greenlets.pause, 3)
+    assert same(1, value, 2)[1] is value
+    assert len(lua.table_from([1, [value]], recursive=True)) == 2
+    greenlets.finish(waiting)
+    assert waiting.result == 6
+
+
+@pytest.mark.parametrize("function", ["encode", "decode"])
+def test_codecs_that_switch(greenlets, function):
+    # Breaks if the code of a codec is not counted as a callback.
+    pauses = []
+
+    def pause(kind):
+        if kind == function and pauses:
+            pauses.pop()()
+
+    def encode(text, errors="strict"):
+        pause("encode")
+        return text.encode(), len(text)
+
+    def decode(data, errors="strict"):
+        pause("decode")
+        return bytes(data).decode(), len(data)
+
+    def search(name):
+        return codecs.CodecInfo(encode, decode, name=name) if name == f"pausing_{function}" else None
+
+    codecs.register(search)
+    lua = LuaRuntime(encoding=f"pausing_{function}", source_encoding="UTF-8")
+    same, total = lua.eval("function(...) return ... end"), lua.eval(SUM)
+    pauses.append(greenlets.pause)
+    first = greenlets.start(same, "a", "b", "c")
+    assert not first.dead and not pauses
+    second = greenlets.start(total, greenlets.pause, 3)
+    assert second.dead and "another greenlet" in str(second.result)
+    greenlets.finish(first)
+    assert first.result == ("a", "b", "c")
+    waiting = greenlets.start(total, greenlets.pause, 3)
+    with pytest.raises(LuaError, match="another greenlet"):
+        same("a")
+    greenlets.finish(waiting)
+    assert waiting.result == 6
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1251", "utf-16", "gbk"])
+def test_python_s_own_codecs_are_not_refused(greenlets, encoding):
+    lua = LuaRuntime(encoding=encoding, source_encoding="UTF-8")
+    total, same = lua.eval(SUM), lua.eval("function(...) return ... end")
+    waiting = greenlets.start(total, greenlets.pause, 3)
+    assert same("a", "b") == ("a", "b")
+    greenlets.finish(waiting)
+    assert waiting.result == 6
+
+
+def test_what_iterates_is_asked_before_there_is_a_table(lua, greenlets):
+    def items(start):
+        for item in range(start, start + 4):
+            greenlets.pause()
+            yield item
+
+    class Pairs(collections.abc.Mapping):
+        def __len__(self):
+            return 2
+
+        def __iter__(self):
+            return iter(("a", "b"))
+
+        def __getitem__(self, key):
+            greenlets.pause()
+            return key * 2
 
     total = lua.eval(SUM)
+    running = [
+        greenlets.start(total, greenlets.pause, 3),
+        greenlets.start(lua.table_from, items(0)),
+        greenlets.start(lua.table_from, Pairs(), items(4)),
+        greenlets.start(lua.table_from, Row(greenlets.pause)),
+    ]
+    assert not any(one.dead for one in running)
+    greenlets.finish(*running)
+    assert running[0].result == 6
+    assert list(running[1].result.values()) == [0, 1, 2, 3]
+    assert dict(running[2].result.items()) == {1: 4, 2: 5, 3: 6, 4: 7, "a": "aa", "b": "bb"}
+    assert list(running[3].result.values()) == [0, 1]
+    # Its deadline is that of its own greenlet again.
+    late = greenlets.start(lua.eval, "1 + 1")
+    assert late.result == 2
+
+
+def test_a_nested_conversion_may_not_begin_where_another_greenlet_waits(lua, greenlets):
+    # Breaks (a table in the middle of the other one's results) if what iterates is not counted as a callback.
+    total = lua.eval(SUM)
     first = greenlets.start(total, greenlets.pause, 3)
-    second = greenlets.start(lua.table_from, items())
+    second = greenlets.start(nested, lua, [Row(greenlets.pause)])
     assert second.dead and "another greenlet" in str(second.result)
     # What runs no Python code ends before anybody can switch.
-    assert list(lua.table_from([1, (2,), {"k": 3}], recursive=True)[3].keys()) == ["k"]
-    assert list(lua.table_from((1, 2)).values()) == [1, 2]
+    assert list(lua.table_from([1, (2,), {"k": 3}, Point(1, 2)], recursive=True)[3].keys()) == ["k"]
+    for plain in ((0, 1), range(2), {0: 0, 1: 1}.keys(), collections.deque((0, 1)), iter([0, 1])):
+        assert list(lua.table_from(plain).values()) == [0, 1]
     greenlets.finish(first)
     assert first.result == 6
-    assert list(lua.table_from(range(2)).values()) == [0, 1]
 
 
 def test_a_callback_may_not_begin_where_another_greenlet_converts(lua, greenlets):
     # Breaks (writes into another frame of the stack) if a conversion can be left inside a callback.
-    def items(pauses):
-        for item in range(4):
-            for _ in range(pauses):
-                greenlets.pause()
-            yield item
+    def table(lua, pauses):
+        return nested(lua, [Row(lambda: [greenlets.pause() for _ in range(pauses)])])
 
     total = lua.eval(SUM)
-    for source, expected in ((items(1), 4), (items(3), 4)):
-        first = greenlets.start(lua.table_from, source)
+    for pauses in (1, 3):
+        first = greenlets.start(table, lua, pauses)
         second = greenlets.start(total, greenlets.pause, 3)
         assert second.dead and "another greenlet" in str(second.result)
-        third = greenlets.start(lua.table_from, items(1))
+        third = greenlets.start(table, lua, 1)
         assert third.dead and "another greenlet" in str(third.result)
         assert lua.eval("1 + 1") == 2
         greenlets.finish(first)
-        assert len(first.result) == expected
+        assert list(first.result[1].values()) == [0, 1]
     # A runtime of its own is another matter.
     other = LuaRuntime()
     running = [
-        greenlets.start(lua.table_from, items(2)),
-        greenlets.start(other.table_from, items(1)),
-        greenlets.start(other.eval("1 and " + SUM), greenlets.pause, 3),
+        greenlets.start(table, lua, 2),
+        greenlets.start(table, other, 1),
+        greenlets.start(other.eval(SUM), greenlets.pause, 3),
     ]
     greenlets.finish(*running)
-    assert [len(one.result) for one in running[:2]] == [4, 4]
+    assert [list(one.result[1].values()) for one in running[:2]] == [[0, 1], [0, 1]]
     assert "another greenlet" in str(running[2].result)
+
+
+def test_a_class_that_is_asked_for_may_not_switch_where_another_greenlet_waits(lua, greenlets):
+    class Lazy:
+        @property
+        def __class__(self):
+            greenlets.pause()
+            return int
+
+    first = greenlets.start(nested, lua, [1, Lazy(), 3])
+    second = greenlets.start(lua.eval(SUM), greenlets.pause, 3)
+    assert second.dead and "another greenlet" in str(second.result)
+    greenlets.finish(first)
+    assert len(first.result) == 3
+
+
+IN_THE_MIDDLE = [
+    # In a message handler, of an error in the middle of a function.
+    "function(pause) xpcall(function() local x = nil + 1 end, function() pause() end) return 'done' end",
+    """function(pause)
+        xpcall(function() local x = nil .. 'x' end, function() pause() end)
+        return 'done'
+    end""",
+    # In a hook.
+    """function(pause)
+        debug.sethook(function() debug.sethook() pause() end, "", 1)
+        local x = 1
+        return "done"
+    end""",
+]
+CALLED = [
+    "function(pause) pause() return 'done' end",
+    "function(pause) pcall(pause) return 'done' end",
+    "function(pause) local f = coroutine.wrap(function() pause() return 'done' end) return f() end",
+    "function(pause) local n = tostring(setmetatable({}, { __tostring = function() pause() return 'done' end })) return n end",
+    "function(pause) table.sort({ 1, 2 }, function() pause() return true end) return 'done' end",
+    "function(pause) return (('x'):gsub('x', function() pause() return 'done' end)) end",
+    "function(pause) return setmetatable({}, { __index = function() pause() return 'done' end }).x end",
+    "function(pause) return setmetatable({}, { __add = function() pause() return 'done' end }) + 1 end",
+    "function(pause) xpcall(function() error('x') end, function() pause() end) return 'done' end",
+    # Finalizers have a stack of their own.
+    """function(pause)
+        local collected = newproxy(true)
+        getmetatable(collected).__gc = function() pause() end
+        collected = nil
+        local t
+        for i = 1, 1e6 do t = { i } end
+        return "done"
+    end""",
+]
+
+
+@pytest.mark.parametrize("code", IN_THE_MIDDLE)
+def test_nobody_enters_where_another_greenlet_waits_in_the_middle_of_a_function(greenlets, code):
+    # Breaks (a crash) if somebody does: the traceback reads the native stack of the other greenlet.
+    lua = LuaRuntime()
+    fails = lua.eval("function() error('x', 9) end")
+    first = greenlets.start(lua.eval(code), greenlets.pause)
+    assert not first.dead
+    for _ in range(3):
+        with pytest.raises(LuaError, match="another greenlet"):
+            fails()
+        assert LuaRuntime().eval("1 + 1") == 2
+    greenlets.finish(first)
+    assert first.result == "done"
+    with pytest.raises(LuaError, match="^x"):
+        fails()
+
+
+@pytest.mark.parametrize("code", CALLED)
+def test_code_without_callbacks_runs_where_another_greenlet_waits_in_a_function_that_was_called(greenlets, code):
+    lua = LuaRuntime()
+    first = greenlets.start(lua.eval(code), greenlets.pause)
+    assert not first.dead
+    for level in range(12):
+        with pytest.raises(LuaError, match="x"):
+            lua.execute("local level = ... error('x', level)", level)
+        assert "traceback" in lua.eval("debug.traceback()")
+    greenlets.finish(first)
+    assert first.result == "done"
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs timers")
+def test_a_signal_handler_that_switches(lua, greenlets):
+    # Breaks (the other's frames are overwritten) if handlers that run in Lua code are not counted as callbacks.
+    former = signal.signal(signal.SIGALRM, lambda *_: greenlets.pause())
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        code = "(function() local x = os.clock() + 0.3 repeat until os.clock() > x return 'done' end)()"
+        first = greenlets.start(lua.eval, code)
+        assert not first.dead
+        # In the middle of a function nobody may enter: LuaJIT's position in it is on the native stack of the first.
+        with pytest.raises(LuaError, match="another greenlet"):
+            lua.eval("1 + 1")
+        assert LuaRuntime().eval("1 + 1") == 2
+        greenlets.finish(first)
+        assert first.result == "done" and lua.eval("1 + 1") == 2
+    finally:
+        signal.signal(signal.SIGALRM, former)
 
 
 def test_an_overflow_handler_may_not_switch_where_another_greenlet_waits(lua, greenlets):
@@ -277,3 +624,8 @@ def test_a_conversion_may_call_lua_code_that_calls_back(lua, greenlets):
     running = greenlets.start(lua.table_from, items())
     greenlets.finish(running)
     assert list(running.result.values()) == [0, 1, 3]
+    # Nested, too, where it goes on in the middle of a table.
+    row = Row(lambda: total(greenlets.pause, 2))
+    running = greenlets.start(nested, lua, [row])
+    greenlets.finish(running)
+    assert list(running.result[1].values()) == [0, 1]

@@ -80,6 +80,20 @@ void lupa_restore_hooks(lua_State *L, int hooks)
   hook_restore(G(L), (uint8_t)hooks & ~HOOK_EVENTMASK);
 }
 
+int lupa_is_interrupted(lua_State *L)
+{
+  TValue *frame = L->base-1, *bottom = tvref(L->stack)+LJ_FR2;
+  if (curr_funcisL(L))
+    return 1;
+  while (frame > bottom) {
+    TValue *outer = frame_islua(frame) ? frame_prevl(frame) : frame_prevd(frame);
+    if (frame_isc(frame) && outer > bottom && isluafunc(frame_func(outer)))
+      return 1;
+    frame = outer;
+  }
+  return 0;
+}
+
 /* -- New states --------------------------------------------------------------- */
 
 void lupa_reserve_strings(lua_State *L, uint32_t count)

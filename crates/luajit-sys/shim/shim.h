@@ -81,6 +81,10 @@ void lupa_raise_in_hook(lua_State *L);
 /* Does what the hook would do, if it is set: for C code that goes on without an instruction of Lua code. */
 void lupa_poll(lua_State *L);
 
+/* Whether a Lua function of this state waits where it has called nothing: for a hook or a message handler.  LuaJIT
+** knows by the native stack where in the function that is. */
+int lupa_is_interrupted(lua_State *L);
+
 /* Says that Lua code has set a hook. */
 void lupa_hook_was_set(lua_State *L);
 

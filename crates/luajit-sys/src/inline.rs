@@ -527,17 +527,6 @@ pub unsafe fn running(l: *mut lua_State) -> TValue {
     unsafe { field(l, STATE_BASE).read().sub(2).read() }
 }
 
-/// The upvalues of a C function: where they are for as long as it is alive, and how many.
-///
-/// # Safety
-/// The value is a C function, and alive.
-#[inline]
-pub unsafe fn upvalues(function: TValue) -> (*mut TValue, usize) {
-    // SAFETY: by the caller, laid out as `offsets.rs` says.
-    unsafe {
-        let function = function.object();
-        let count = function.add(FUNCTION_UPVALUES).read();
-        (function.add(FUNCTION_UPVALUE).cast(), usize::from(count))
 /// The function of a level that `lua_getstack` has found, by its private field `i_ci`.
 ///
 /// # Safety
@@ -570,6 +559,17 @@ pub unsafe fn c_function(function: TValue) -> Option<(u8, *const ())> {
     }
 }
 
+/// The upvalues of a C function: where they are for as long as it is alive, and how many.
+///
+/// # Safety
+/// The value is a C function, and alive.
+#[inline]
+pub unsafe fn upvalues(function: TValue) -> (*mut TValue, usize) {
+    // SAFETY: by the caller, laid out as `offsets.rs` says.
+    unsafe {
+        let function = function.object();
+        let count = function.add(FUNCTION_UPVALUES).read();
+        (function.add(FUNCTION_UPVALUE).cast(), usize::from(count))
     }
 }
 

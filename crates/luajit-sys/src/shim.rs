@@ -201,6 +201,9 @@ unsafe extern "C" {
 
 // These raise when memory is short.
 unsafe extern "C-unwind" {
+    /// Whether a Lua function of this state waits where it has called nothing: for a hook or a message handler.
+    /// LuaJIT knows by the native stack where in the function that is.
+    pub fn lupa_is_interrupted(L: *mut lua_State) -> c_int;
     /// Sets an integer key of a table, by its address, to the value at a positive index, or to nil if there is none.
     /// The first key beyond the array part doubles that; no key may be skipped.
     pub fn lupa_set_anchor(L: *mut lua_State, table: *mut u8, key: c_int, index: c_int);

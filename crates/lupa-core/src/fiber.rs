@@ -21,10 +21,10 @@ use crate::runtime::Runtime;
 /// let first = lua.function(|second: Function| {
 ///     Fiber::new(1).callback(|| {
 ///         // Here the host switches to the second fiber, which runs Lua code, too ...
-///         Fiber::new(2).enter();
+///         Fiber::new(2).enter(&second.runtime())?;
 ///         // ... and could switch back in its callback, if that were not refused.
-///         second.call::<()>(()).is_err()
-///     })
+///         Ok(second.call::<()>(()).is_err())
+///     })?
 /// })?;
 /// assert!(first.call::<bool>(second)?);
 /// # Ok::<(), Error>(())
@@ -39,9 +39,13 @@ impl Fiber {
         Fiber(number)
     }
 
-    /// This thread runs this fiber, and is about to enter Lua.
-    pub fn enter(self) {
-        fibers::enter(self.0);
+    /// This thread runs this fiber, and is about to enter Lua: to run code of this runtime.
+    ///
+    /// # Errors
+    /// [`Error::OtherFiber`](crate::Error::OtherFiber) if the runtime waits for a callback of another fiber in the middle of a Lua
+    /// function: in a message handler or a hook, such as [`Runtime::set_check`]'s. Nothing may be run in it then.
+    pub fn enter(self, runtime: &Runtime) -> Result<()> {
+        fibers::enter(self.0, runtime.shared())
     }
 
     /// Runs host code that Lua code has called in this fiber, in which the thread may switch to other ones.

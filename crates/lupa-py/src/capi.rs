@@ -10,7 +10,7 @@ use pyo3::ffi;
 use pyo3::panic::PanicException;
 use pyo3::prelude::*;
 use pyo3::type_object::PyTypeInfo;
-use pyo3::types::{PyDict, PyInt, PyString, PyTuple, PyType};
+use pyo3::types::{PyDict, PyFunction, PyInt, PyString, PyTuple, PyType};
 use smallvec::{SmallVec, smallvec};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -28,6 +28,17 @@ pub(crate) fn compares_by_identity(object: &Bound<'_, PyAny>) -> bool {
         (Some(own), Some(inherited)) => std::ptr::fn_addr_eq(own, inherited),
         (own, _) => own.is_none(),
     }
+}
+
+/// Whether an object's type is `T`, or is iterated as `T` is.
+#[inline]
+pub(crate) fn iterates_as<T: PyTypeInfo>(object: &Bound<'_, PyAny>) -> bool {
+    // SAFETY: both types are alive, and with the GIL held their slots do not change.
+    let (own, of_base) = unsafe {
+        let base = T::type_object_raw(object.py());
+        ((*object.get_type_ptr()).tp_iter, (*base).tp_iter)
+    };
+    matches!((own, of_base), (Some(own), Some(base)) if std::ptr::fn_addr_eq(own, base))
 }
 
 /// Whether an object is one of bytes or of numbers beside each other, which may be many, of a type that is
@@ -57,9 +68,15 @@ pub(crate) fn references(object: &Bound<'_, PyAny>) -> isize {
     unsafe { ffi::Py_REFCNT(object.as_ptr()) }
 }
 
-#[cfg(not(Py_3_13))]
 unsafe extern "C" {
+    /// What a type and its bases have under a name: borrowed, or null without an exception.
+    fn _PyType_Lookup(
+        class: *mut ffi::PyTypeObject,
+        name: *mut ffi::PyObject,
+    ) -> *mut ffi::PyObject;
+
     /// As `PyObject_GetOptionalAttr` of Python 3.13.
+    #[cfg(not(Py_3_13))]
     fn _PyObject_LookupAttr(
         object: *mut ffi::PyObject,
         name: *mut ffi::PyObject,
@@ -71,7 +88,7 @@ unsafe extern "C" {
 pub(crate) fn has_attribute(
     object: &Bound<'_, PyAny>,
     name: &Bound<'_, PyString>,
-) -> BoxedResult<bool> {
+) -> PyResult<bool> {
     #[cfg(not(Py_3_13))]
     use _PyObject_LookupAttr as get_optional_attribute;
     #[cfg(Py_3_13)]
@@ -83,10 +100,66 @@ pub(crate) fn has_attribute(
         let found = get_optional_attribute(object.as_ptr(), name.as_ptr(), &mut value);
         drop(Bound::from_owned_ptr_or_opt(object.py(), value));
         if found < 0 {
-            return Err(PyErr::fetch(object.py()).into());
+            return Err(PyErr::fetch(object.py()));
         }
         Ok(found > 0)
     }
+}
+
+/// What a class and its bases have under a name, as it is there: no Python code runs.
+#[inline]
+pub(crate) fn class_attribute<'py>(
+    class: &Bound<'py, PyType>,
+    name: &Bound<'py, PyString>,
+) -> Option<Bound<'py, PyAny>> {
+    // SAFETY: the GIL is held; the class holds what is found.
+    unsafe {
+        let found = _PyType_Lookup(class.as_type_ptr(), name.as_ptr());
+        Bound::from_borrowed_ptr_or_opt(class.py(), found)
+    }
+}
+
+/// Whose way to find attributes a class has in its slot.
+#[derive(PartialEq, Eq)]
+pub(crate) enum Finder {
+    /// That of `object`.
+    Objects,
+    /// That of `type`.
+    Classes,
+    /// Another one: in C, or by functions in Python.
+    Own,
+}
+
+/// How the attributes of instances of a class are found.
+#[inline]
+pub(crate) fn finder(class: &Bound<'_, PyType>) -> Finder {
+    // SAFETY: the classes are alive, and with the GIL held their slots do not change.
+    let (own, of_classes) = unsafe {
+        (
+            (*class.as_type_ptr()).tp_getattro,
+            (*(&raw const ffi::PyType_Type)).tp_getattro,
+        )
+    };
+    let is = |function: Option<ffi::getattrofunc>| matches!((own, function), (Some(own), Some(other)) if std::ptr::fn_addr_eq(own, other));
+    if is(Some(ffi::PyObject_GenericGetAttr)) {
+        Finder::Objects
+    } else if is(of_classes) {
+        Finder::Classes
+    } else {
+        Finder::Own
+    }
+}
+
+/// Whether an instance has what its class has, as a value, a function or a field of C code, which no Python code is asked for.
+#[inline]
+pub(crate) fn is_had_by_instances(attribute: &Bound<'_, PyAny>) -> bool {
+    let kind = attribute.get_type_ptr().cast_const();
+    // SAFETY: the type of a live object is alive, and with the GIL held its slots do not change.
+    kind == PyFunction::type_object_raw(attribute.py()).cast_const()
+        || kind == &raw const ffi::PyWrapperDescr_Type
+        || kind == &raw const ffi::PyMethodDescr_Type
+        || kind == &raw const ffi::PyGetSetDescr_Type
+        || unsafe { (*kind).tp_descr_get.is_none() }
 }
 
 /// An attribute as `object.__getattribute__` finds it: from the type and, if there is one, the instance's dictionary.

@@ -1,9 +1,12 @@
 //! Text between Python and Lua.
 
-use crate::errors::BoxedResult;
+use crate::errors::{BoxedResult, Style, external, to_exception};
+use crate::greenlets;
+use crate::settings::Context;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyString};
+use pyo3::type_object::PyTypeInfo;
+use pyo3::types::{PyByteArray, PyBytes, PyCFunction, PyString};
 use std::borrow::Cow;
 
 /// The codec of nearly all runtimes, with strict errors.
@@ -18,23 +21,27 @@ struct Names {
     errors: String,
     /// UTF-8 with strict errors, spelled otherwise.
     is_utf8: bool,
+    /// It is none of Python's own: its code may do anything, such as switch to another greenlet.
+    is_foreign: bool,
 }
 
 impl Codec {
-    pub(crate) fn new(codec: String, errors: &str) -> Self {
+    pub(crate) fn new(py: Python<'_>, codec: String, errors: &str) -> Self {
         if (codec.as_str(), errors) == (UTF8, STRICT) {
             return Codec(None);
         }
         let plain: String = codec.chars().filter(|c| *c != '-' && *c != '_').collect();
         Codec(Some(Box::new(Names {
             is_utf8: plain.eq_ignore_ascii_case("utf8") && errors == STRICT,
+            // One that is not known yet will be somebody's.
+            is_foreign: !is_pythons(py, &codec, errors).unwrap_or(false),
             codec,
             errors: errors.to_owned(),
         })))
     }
 
-    pub(crate) fn strict(codec: String) -> Self {
-        Codec::new(codec, STRICT)
+    pub(crate) fn strict(py: Python<'_>, codec: String) -> Self {
+        Codec::new(py, codec, STRICT)
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -59,13 +66,14 @@ impl Codec {
     #[inline]
     pub(crate) fn decode<'py>(
         &self,
-        py: Python<'py>,
+        cx: &Context<'_, 'py>,
         bytes: &[u8],
     ) -> BoxedResult<Bound<'py, PyAny>> {
         if self.is_utf8() {
-            return Ok(PyString::from_bytes(py, bytes)?.into_any());
+            return Ok(PyString::from_bytes(cx.py, bytes)?.into_any());
         }
-        Ok(PyBytes::new(py, bytes).call_method1("decode", self.names())?)
+        let bytes = PyBytes::new(cx.py, bytes);
+        self.run(cx, || bytes.call_method1("decode", self.names()))
     }
 
     /// Decodes for a message: what is not valid in the encoding is replaced, not an error.
@@ -87,6 +95,7 @@ impl Codec {
     #[inline]
     pub(crate) fn encode<R>(
         &self,
+        cx: &Context<'_, '_>,
         text: &Bound<'_, PyString>,
         f: impl FnOnce(&[u8]) -> BoxedResult<R>,
     ) -> BoxedResult<R> {
@@ -101,14 +110,49 @@ impl Codec {
                     .into()),
             };
         }
-        f(self.encode_slowly(text)?.as_bytes())
+        f(self.run(cx, || self.encode_slowly(text))?.as_bytes())
+    }
+
+    /// Runs the code of the codec, which may be somebody's.
+    fn run<R>(&self, cx: &Context<'_, '_>, f: impl FnOnce() -> PyResult<R>) -> BoxedResult<R> {
+        if self.0.as_ref().is_some_and(|names| names.is_foreign) {
+            return greenlets::operation(cx, || f().map_err(external))
+                .map_err(|error| to_exception(cx, error, Style::Plain));
+        }
+        Ok(f()?)
     }
 
     fn encode_slowly<'py>(&self, text: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyBytes>> {
-        Ok(text
-            .call_method1("encode", self.names())?
-            .cast_into::<PyBytes>()?)
+        // That of `str`, whatever a class that extends it has.
+        let (codec, errors) = self.names();
+        let class = PyString::type_object(text.py());
+        let bytes = class.call_method1("encode", (text, codec, errors))?;
+        Ok(bytes.cast_into::<PyBytes>()?)
     }
+}
+
+/// Whether a codec and its way with errors are Python's own.
+fn is_pythons(py: Python<'_>, codec: &str, errors: &str) -> PyResult<bool> {
+    const WAYS: [&str; 8] = [
+        STRICT,
+        "ignore",
+        "replace",
+        "backslashreplace",
+        "namereplace",
+        "surrogateescape",
+        "surrogatepass",
+        "xmlcharrefreplace",
+    ];
+    let codec = py.import("codecs")?.call_method1("lookup", (codec,))?;
+    let is_own = |name| -> PyResult<bool> {
+        let function = codec.getattr(name)?;
+        if function.is_exact_instance_of::<PyCFunction>() {
+            return Ok(true);
+        }
+        let module: String = function.getattr("__module__")?.extract()?;
+        Ok(module.starts_with("encodings."))
+    };
+    Ok(WAYS.contains(&errors) && is_own("encode")? && is_own("decode")?)
 }
 
 /// Every byte as the character of that number.
@@ -124,7 +168,7 @@ pub(crate) fn source<'a>(codec: &Codec, text: &'a Bound<'_, PyAny>) -> PyResult<
         {
             return Ok(Cow::Borrowed(text.as_bytes()));
         }
-        return Ok(codec.encode(text, |bytes| Ok(Cow::Owned(bytes.to_vec())))?);
+        return Ok(Cow::Owned(codec.encode_slowly(text)?.as_bytes().to_vec()));
     }
     if let Ok(bytes) = text.cast::<PyBytes>() {
         return Ok(Cow::Borrowed(bytes.as_bytes()));

@@ -92,7 +92,7 @@ fn push_other(cx: &Context<'_, '_>, object: &Bound<'_, PyAny>, to: Pusher<'_>) -
         let wrapper = wrapper.get();
         return push_object(cx, wrapper.object.bind(cx.py), wrapper.flags, to);
     }
-    let flags = default_flags(object).map_err(external)?;
+    let flags = default_flags(cx, object)?;
     push_object(cx, object, flags, to)
 }
 
@@ -100,12 +100,12 @@ fn push_other(cx: &Context<'_, '_>, object: &Bound<'_, PyAny>, to: Pusher<'_>) -
 fn push_text(cx: &Context<'_, '_>, text: &Bound<'_, PyString>, to: Pusher<'_>) -> Result<()> {
     match &cx.settings.encoding {
         Some(codec) => {
-            let pushed = codec.encode(text, |bytes| Ok(to.bytes(bytes)));
+            let pushed = codec.encode(cx, text, |bytes| Ok(to.bytes(bytes)));
             pushed.map_err(external)?
         }
         // Strings are bytes in this runtime, so text is an object like others.
         None => {
-            let flags = default_flags(text.as_any()).map_err(external)?;
+            let flags = default_flags(cx, text.as_any())?;
             push_object(cx, text.as_any(), flags, to)
         }
     }
@@ -210,7 +210,7 @@ fn number(py: Python<'_>, n: f64) -> Bound<'_, PyAny> {
 #[inline]
 pub(crate) fn text<'py>(cx: &Context<'_, 'py>, bytes: &[u8]) -> BoxedResult<Bound<'py, PyAny>> {
     match &cx.settings.encoding {
-        Some(codec) => codec.decode(cx.py, bytes),
+        Some(codec) => codec.decode(cx, bytes),
         None => Ok(PyBytes::new(cx.py, bytes).into_any()),
     }
 }

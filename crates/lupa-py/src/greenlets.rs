@@ -5,7 +5,7 @@
 use crate::errors::{BoxedResult, external, lua_error};
 use crate::gil::module_count;
 use crate::settings::Context;
-use lupa_core::Fiber;
+use lupa_core::{Fiber, Runtime};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -24,9 +24,14 @@ fn may_be_there(py: Python<'_>) -> bool {
     SEEN.load(Ordering::Relaxed) != module_count(py)
 }
 
+/// Whether there are greenlets.
+pub(crate) fn are_there(py: Python<'_>) -> BoxedResult<bool> {
+    Ok(may_be_there(py) && (GET_CURRENT.get(py).is_some() || look_for_greenlets(py)?))
+}
+
 /// The greenlet that runs, if there are any.
 fn current(py: Python<'_>) -> BoxedResult<Option<Fiber>> {
-    if GET_CURRENT.get(py).is_none() && !look_for_greenlets(py)? {
+    if !are_there(py)? {
         return Ok(None);
     }
     let Some(get_current) = GET_CURRENT.get(py) else {
@@ -58,13 +63,13 @@ fn look_for_greenlets(py: Python<'_>) -> BoxedResult<bool> {
     Ok(true)
 }
 
-/// Lua is about to be entered while callbacks go on.
+/// Code of a runtime is about to be run while callbacks go on.
 #[inline]
-pub(crate) fn enter(py: Python<'_>) -> BoxedResult<()> {
+pub(crate) fn enter(py: Python<'_>, runtime: &Runtime) -> BoxedResult<()> {
     if may_be_there(py)
         && let Some(fiber) = current(py)?
     {
-        fiber.enter();
+        fiber.enter(runtime).map_err(|_| in_another(py))?;
     }
     Ok(())
 }
@@ -84,6 +89,13 @@ fn switching(py: Python<'_>, f: impl FnOnce() -> BoxedResult<()>) -> BoxedResult
         None => f(),
         Some(fiber) => fiber.callback(f).map_err(|_| in_another(py))?,
     }
+}
+
+/// Runs what runs Python's signal handlers between two instructions of Lua code: as a callback, but where that would be refused
+/// it runs all the same, since a Ctrl-C must not be lost.
+pub(crate) fn signals<R>(py: Python<'_>, f: impl Fn() -> R) -> BoxedResult<R> {
+    let done = current(py)?.and_then(|fiber| fiber.callback(&f).ok());
+    Ok(done.unwrap_or_else(f))
 }
 
 /// Runs Python code in the middle of an operation on a runtime, as [`callback`] does with what Lua code calls.

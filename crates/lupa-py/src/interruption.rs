@@ -2,6 +2,7 @@
 
 use crate::errors::{external, lua_error};
 use crate::gil::{allow_keeping, forbid_keeping, release_kept, with_gil};
+use crate::greenlets;
 use lupa_core::{Error, Runtime};
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
@@ -64,17 +65,20 @@ fn check_signals() -> lupa_core::Result<bool> {
     if IS_MAIN.get() == Some((process, false)) {
         return Ok(false);
     }
-    with_gil(|py| {
-        if IS_MAIN.get() != Some((process, true)) {
-            let is_main = is_main_thread(py).map_err(external)?;
-            IS_MAIN.set(Some((process, is_main)));
-            if !is_main {
-                return Ok(false);
-            }
+    with_gil(|py| greenlets::signals(py, || run_handlers(py, process)).map_err(external)?)
+}
+
+/// Gives whether this is the main thread of the process.
+fn run_handlers(py: Python<'_>, process: u32) -> lupa_core::Result<bool> {
+    if IS_MAIN.get() != Some((process, true)) {
+        let is_main = is_main_thread(py).map_err(external)?;
+        IS_MAIN.set(Some((process, is_main)));
+        if !is_main {
+            return Ok(false);
         }
-        py.check_signals().map_err(external)?;
-        Ok(true)
-    })
+    }
+    py.check_signals().map_err(external)?;
+    Ok(true)
 }
 
 fn is_main_thread(py: Python<'_>) -> PyResult<bool> {

@@ -15,6 +15,7 @@ mod from_table;
 mod gil;
 mod greenlets;
 mod interruption;
+mod lookup;
 mod object;
 mod options;
 mod pylib;

@@ -1,10 +1,11 @@
 //! Python objects in Lua.
 
-use crate::capi::{self, compares_by_identity, has_attribute, is_builtin_buffer};
+use crate::capi::{self, compares_by_identity, is_builtin_buffer};
 use crate::convert::{PyArg, to_python};
 use crate::errors::{BoxedResult, Style, external, raise_in_lua, to_exception};
 use crate::gil::{Owned, Traits, with_gil};
 use crate::greenlets;
+use crate::lookup::{has_attribute, is_method};
 use crate::pylib::PyArguments;
 use crate::runtime::LuaRuntime;
 use crate::sandbox;
@@ -17,8 +18,7 @@ use lupa_core::{
 use pyo3::exceptions::{PyBaseException, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyByteArray, PyBytes, PyCFunction, PyDict, PyList, PyString, PyTuple, PyType};
+use pyo3::types::{PyByteArray, PyBytes, PyCFunction, PyDict, PyList, PyString, PyTuple};
 
 /// Indexing is item access, not attribute access.
 pub(crate) const AS_INDEX: u8 = 1;
@@ -101,14 +101,6 @@ fn is_comparable(object: &Bound<'_, PyAny>) -> bool {
         || object.is_exact_instance_of::<PyTuple>())
 }
 
-/// Whether an object is a bound method of Python code.
-fn is_method(object: &Bound<'_, PyAny>) -> bool {
-    static METHOD: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    METHOD
-        .import(object.py(), "types", "MethodType")
-        .is_ok_and(|method| object.is_exact_instance(method))
-}
-
 /// Pushes the userdata of a Python object; one object and protocol is one userdata.
 pub(crate) fn push_object(
     cx: &Context<'_, '_>,
@@ -129,8 +121,8 @@ pub(crate) fn push_object(
 }
 
 /// The protocol that is used when none was asked for: items, if the object has them.
-pub(crate) fn default_flags(object: &Bound<'_, PyAny>) -> BoxedResult<u8> {
-    let has_items = has_attribute(object, intern!(object.py(), "__getitem__"))?;
+pub(crate) fn default_flags(cx: &Context<'_, '_>, object: &Bound<'_, PyAny>) -> Result<u8> {
+    let has_items = has_attribute(cx, object, intern!(cx.py, "__getitem__"))?;
     Ok(if has_items { AS_INDEX } else { 0 })
 }
 
@@ -148,7 +140,7 @@ impl<'a, 'b, 'py> PyValue<'a, 'b, 'py> {
 
 impl IntoLua for PyValue<'_, '_, '_> {
     fn into_lua(self, to: Pusher<'_>) -> Result<()> {
-        let flags = default_flags(self.object).map_err(external)?;
+        let flags = default_flags(self.cx, self.object)?;
         push_object(self.cx, self.object, flags, to)
     }
 }
@@ -315,7 +307,7 @@ pub(crate) fn decoded<'py>(
     name: Bound<'py, PyAny>,
 ) -> BoxedResult<Bound<'py, PyAny>> {
     match name.cast::<PyBytes>() {
-        Ok(bytes) => cx.settings.source_encoding.decode(cx.py, bytes.as_bytes()),
+        Ok(bytes) => cx.settings.source_encoding.decode(cx, bytes.as_bytes()),
         Err(_) => Ok(name),
     }
 }
@@ -381,7 +373,7 @@ fn tostring(
         .encoding
         .as_ref()
         .unwrap_or(&cx.settings.source_encoding);
-    codec.encode(&text, |bytes| {
+    codec.encode(cx, &text, |bytes| {
         call.push(lupa_core::Bytes(bytes))
             .map_err(|error| to_exception(cx, error, Style::Plain))
     })

@@ -42,7 +42,7 @@ impl LuaRuntime {
     #[inline]
     pub(crate) fn lock(&self, py: Python<'_>) -> BoxedResult<Guard<'_>> {
         if callbacks_go_on(py) {
-            greenlets::enter(py)?;
+            greenlets::enter(py, &self.runtime)?;
         }
         if let Some(guard) = self.runtime.try_lock() {
             return Ok(guard);
@@ -159,8 +159,8 @@ impl LuaRuntime {
         }
         let runtime = builder.build().map_err(failed)?;
         let settings = Arc::new(Settings {
-            encoding: encoding.map(|name| Codec::new(name, encoding_errors)),
-            source_encoding: Codec::strict(source_name),
+            encoding: encoding.map(|name| Codec::new(py, name, encoding_errors)),
+            source_encoding: Codec::strict(py, source_name),
             sandbox,
             attribute_filter,
             attribute_getter,

@@ -1,16 +1,19 @@
 //! Lua tables made of Python collections.
 
-use crate::capi::references;
+use crate::capi::{iterates_as, references};
 use crate::convert::{PyArg, to_python};
 use crate::errors::external;
 use crate::greenlets;
+use crate::lookup::ask_class;
 use crate::settings::Context;
 use crate::wrappers::{LuaObject, LuaTable};
 use lupa_core::{IntoLua, Pusher, Reference, Result, TableBuilder};
 use pyo3::exceptions::PyRecursionError;
 use pyo3::prelude::*;
+use pyo3::type_object::{PyTypeCheck, PyTypeInfo};
 use pyo3::types::{
-    PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, PySequence, PyString, PyTuple,
+    PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, PyMemoryView, PyRange,
+    PySequence, PyString, PyTuple,
 };
 use std::collections::HashMap;
 
@@ -30,12 +33,21 @@ pub(crate) fn build<'py>(
         known: HashMap::new(),
         depth: 0,
     };
+    let entries = if greenlets::are_there(cx.py).map_err(external)? {
+        collect_all(cx, sources)?
+    } else {
+        Vec::new()
+    };
     let (array, hash) = sizes(sources);
     let table = cx.runtime.create_table_with(array, hash, |table| {
         let mut next = 1;
+        let mut entries = entries.into_iter();
         for source in sources {
             filler.remember(source, table)?;
-            filler.fill(table, source, &mut next)?;
+            match entries.next().flatten() {
+                Some(entries) => filler.add(table, entries, &mut next)?,
+                None => filler.fill(table, source, &mut next)?,
+            }
         }
         Ok(())
     })?;
@@ -56,6 +68,50 @@ fn sizes(sources: &[Bound<'_, PyAny>]) -> (usize, usize) {
         }
     }
     (array, hash)
+}
+
+/// What a table is made of, where Python code has to be asked for it.
+enum Entries<'py> {
+    Items(Vec<Bound<'py, PyAny>>),
+    Pairs(Vec<(Bound<'py, PyAny>, Bound<'py, PyAny>)>),
+}
+
+/// A list or a tuple, of a class that may extend that and is iterated as it is.
+fn plain<'a, 'py, T: PyTypeInfo + PyTypeCheck>(
+    source: &'a Bound<'py, PyAny>,
+) -> Option<&'a Bound<'py, T>> {
+    let list = source.cast::<T>().ok()?;
+    iterates_as::<T>(source).then_some(list)
+}
+
+/// Asks Python code for what the sources have before there is a table: it may switch to another greenlet, and has the stack as it
+/// was then.
+fn collect_all<'py>(
+    cx: &Context<'_, 'py>,
+    sources: &[Bound<'py, PyAny>],
+) -> Result<Vec<Option<Entries<'py>>>> {
+    let collected = sources.iter().map(|source| {
+        let is_known = source.is_instance_of::<PyDict>() || source.is_instance_of::<LuaTable>();
+        let is_known =
+            is_known || plain::<PyList>(source).is_some() || plain::<PyTuple>(source).is_some();
+        (!is_known).then(|| collect(source)).transpose()
+    });
+    let collected = collected.collect::<PyResult<_>>().map_err(external)?;
+    // It may have switched, so that this is another one's thread again.
+    greenlets::enter(cx.py, cx.runtime).map_err(external)?;
+    Ok(collected)
+}
+
+fn collect<'py>(source: &Bound<'py, PyAny>) -> PyResult<Entries<'py>> {
+    if let Ok(mapping) = source.cast::<PyMapping>() {
+        let pairs = mapping.try_iter()?.map(|key| {
+            let key = key?;
+            let value = mapping.get_item(&key)?;
+            Ok((key, value))
+        });
+        return Ok(Entries::Pairs(pairs.collect::<PyResult<_>>()?));
+    }
+    Ok(Entries::Items(source.try_iter()?.collect::<PyResult<_>>()?))
 }
 
 struct Filler<'a, 'b, 'py> {
@@ -90,27 +146,22 @@ impl<'py> Filler<'_, '_, 'py> {
     ) -> Result<()> {
         if let Ok(dict) = source.cast::<PyDict>() {
             // A copy of the items: converting one may run Python code that changes the dict.
-            for (key, value) in dict.iter().collect::<Vec<_>>() {
-                self.set(table, &key, &value)?;
-            }
-            return Ok(());
+            return self.add(table, Entries::Pairs(dict.iter().collect()), next);
         }
-        if let Ok(list) = source.cast_exact::<PyList>() {
-            for item in list.iter() {
-                table.set_index_with(*next, |to| self.push(&item, to))?;
-                *next += 1;
-            }
-            return Ok(());
+        if let Some(list) = plain::<PyList>(source) {
+            return self.append(table, list.iter().map(Ok), next);
         }
         if let Ok(other) = source.cast::<LuaTable>() {
             return copy_entries(self.cx, table, other.as_super().get());
         }
-        if let Ok(tuple) = source.cast_exact::<PyTuple>() {
-            for item in tuple.iter() {
-                table.set_index_with(*next, |to| self.push(&item, to))?;
-                *next += 1;
-            }
-            return Ok(());
+        if let Some(tuple) = plain::<PyTuple>(source) {
+            return self.append(table, tuple.iter().map(Ok), next);
+        }
+        if source.is_exact_instance_of::<PyRange>()
+            || source.is_exact_instance_of::<PyByteArray>()
+            || source.is_exact_instance_of::<PyMemoryView>()
+        {
+            return self.append(table, source.try_iter().map_err(external)?, next);
         }
         greenlets::operation(self.cx, || self.fill_by_iteration(table, source, next))
     }
@@ -130,7 +181,32 @@ impl<'py> Filler<'_, '_, 'py> {
             }
             return Ok(());
         }
-        for item in source.try_iter().map_err(external)? {
+        self.append(table, source.try_iter().map_err(external)?, next)
+    }
+
+    /// Adds what was collected.
+    fn add(
+        &mut self,
+        table: &mut TableBuilder<'_>,
+        entries: Entries<'py>,
+        next: &mut usize,
+    ) -> Result<()> {
+        match entries {
+            Entries::Items(items) => self.append(table, items.into_iter().map(Ok), next),
+            Entries::Pairs(pairs) => pairs
+                .into_iter()
+                .try_for_each(|(key, value)| self.set(table, &key, &value)),
+        }
+    }
+
+    /// Adds items to the end of a sequence.
+    fn append(
+        &mut self,
+        table: &mut TableBuilder<'_>,
+        items: impl Iterator<Item = PyResult<Bound<'py, PyAny>>>,
+        next: &mut usize,
+    ) -> Result<()> {
+        for item in items {
             let item = item.map_err(external)?;
             table.set_index_with(*next, |to| self.push(&item, to))?;
             *next += 1;
@@ -151,7 +227,7 @@ impl<'py> Filler<'_, '_, 'py> {
     }
 
     fn push(&mut self, value: &Bound<'py, PyAny>, to: Pusher<'_>) -> Result<()> {
-        if self.recursive && is_collection(value) {
+        if self.recursive && is_collection(self.cx, value)? {
             self.push_collection(value, to)
         } else {
             PyArg::new(self.cx, value).into_lua(to)
@@ -179,22 +255,27 @@ impl<'py> Filler<'_, '_, 'py> {
 }
 
 /// Whether a value becomes a table when nested: text and bytes are values of their own.
-fn is_collection(value: &Bound<'_, PyAny>) -> bool {
-    if value.is_instance_of::<PyList>() || value.is_instance_of::<PyDict>() {
-        return true;
+fn is_collection(cx: &Context<'_, '_>, value: &Bound<'_, PyAny>) -> Result<bool> {
+    if value.is_instance_of::<PyList>()
+        || value.is_instance_of::<PyDict>()
+        || value.is_instance_of::<PyTuple>()
+    {
+        return Ok(true);
     }
-    // The common ones that are not, before the general question, which is slow.
+    // Those that are not, before the general question, which is slow.
     if value.is_none()
         || value.is_exact_instance_of::<PyInt>()
         || value.is_exact_instance_of::<PyFloat>()
         || value.is_exact_instance_of::<PyBool>()
+        || value.is_instance_of::<PyString>()
+        || value.is_instance_of::<PyBytes>()
+        || value.is_instance_of::<LuaObject>()
     {
-        return false;
+        return Ok(false);
     }
-    !value.is_instance_of::<PyString>()
-        && !value.is_instance_of::<PyBytes>()
-        && !value.is_instance_of::<LuaObject>()
-        && (value.cast::<PySequence>().is_ok() || value.cast::<PyMapping>().is_ok())
+    ask_class(cx, value, || {
+        value.cast::<PySequence>().is_ok() || value.cast::<PyMapping>().is_ok()
+    })
 }
 
 /// Copies the entries of another Lua table.

@@ -5,9 +5,11 @@
 //! on a runtime has, so each such stay in host code keeps what its fiber has there, and who enters Lua in a fiber begins with what the
 //! innermost stay of that fiber keeps.
 //!
-//! Both lie on the runtime's stack, which ends what has begun last: so one fiber at a time has stays in a runtime.
+//! Both lie on the runtime's stack, which ends what has begun last: so one fiber at a time has stays in a runtime. Others may enter it
+//! meanwhile and run what has none, unless the stay is in the middle of a Lua function: in a hook or a message handler.
 
 use super::shared::Shared;
+use super::sys;
 use super::watch::{self, NEVER, Time};
 use crate::error::{Error, Result};
 use std::cell::{Cell, RefCell};
@@ -31,9 +33,12 @@ thread_local! {
 }
 
 /// The thread runs `fiber`, and is about to enter Lua.
-pub(crate) fn enter(fiber: usize) {
+pub(crate) fn enter(fiber: usize, runtime: &Shared) -> Result<()> {
+    if waits_for(fiber, runtime) && runtime.is_interrupted() {
+        return Err(Error::OtherFiber);
+    }
     if CURRENT.replace(fiber) == fiber {
-        return;
+        return Ok(());
     }
     let (running, deadline) = STAYS.with_borrow(|stays| {
         let mine = stays.iter().rfind(|stay| stay.fiber == fiber);
@@ -42,6 +47,27 @@ pub(crate) fn enter(fiber: usize) {
         })
     });
     watch::record().switch(running, deadline);
+    Ok(())
+}
+
+/// Whether the innermost stay in a runtime is that of another fiber.
+fn waits_for(fiber: usize, runtime: *const Shared) -> bool {
+    STAYS.with_borrow(|stays| {
+        let innermost = stays.iter().rfind(|stay| stay.runtime == runtime);
+        innermost.is_some_and(|stay| stay.fiber != fiber)
+    })
+}
+
+impl Shared {
+    /// Whether Lua code waits in the middle of a function, by the native stack. What another fiber runs above it could look
+    /// there, for the lines of a traceback, and its native stack is gone.
+    ///
+    /// Only while this thread has the lock.
+    fn is_interrupted(&self) -> bool {
+        let l = self.current.get();
+        // SAFETY: a state that is there is live, and this thread uses it.
+        !l.is_null() && unsafe { sys::lupa_is_interrupted(l) != 0 }
+    }
 }
 
 /// Runs host code that Lua code has called in `fiber`.
@@ -73,12 +99,11 @@ fn stay<R>(fiber: usize, runtime: *const Shared, f: impl FnOnce() -> R) -> Resul
         }
     }
     let (running, deadline) = watch::record().running_and_deadline();
+    if waits_for(fiber, runtime) {
+        return Err(Error::OtherFiber);
+    }
     let number = NEXT_NUMBER.replace(NEXT_NUMBER.get() + 1);
     STAYS.with_borrow_mut(|stays| {
-        let outer = stays.iter().rfind(|stay| stay.runtime == runtime);
-        if outer.is_some_and(|outer| outer.fiber != fiber) {
-            return Err(Error::OtherFiber);
-        }
         stays.push(Stay {
             number,
             fiber,
@@ -86,8 +111,7 @@ fn stay<R>(fiber: usize, runtime: *const Shared, f: impl FnOnce() -> R) -> Resul
             running,
             deadline,
         });
-        Ok(())
-    })?;
+    });
     CURRENT.set(fiber);
     let _end = End { number };
     Ok(f())

@@ -215,7 +215,7 @@ pub(super) fn push_name(
         Ok(text) => cx
             .settings
             .source_encoding
-            .encode(text, |bytes| Ok(to.bytes(bytes)))
+            .encode(cx, text, |bytes| Ok(to.bytes(bytes)))
             .map_err(external)?,
         Err(_) => push_key(cx, name, to),
     }
@@ -300,7 +300,7 @@ impl LuaObject {
             let text = reference.to_string_with(RunningLua(cx.py), |bytes| {
                 let codec = cx.settings.encoding.as_ref();
                 let codec = codec.unwrap_or(&cx.settings.source_encoding);
-                let text = codec.decode(cx.py, bytes);
+                let text = codec.decode(cx, bytes);
                 let text = text.and_then(|text| Ok(text.extract()?));
                 Ok(text.unwrap_or_else(|_| latin1(bytes)))
             });
