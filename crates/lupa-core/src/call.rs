@@ -68,7 +68,7 @@ impl Around for Directly {
     }
 }
 
-/// The arguments of a call, to be pushed.
+/// The arguments of a call, to be pushed: to the top of the stack, as [`Pusher`] has it.
 ///
 /// ```
 /// use lupa_core::{Directly, Function, Runtime};

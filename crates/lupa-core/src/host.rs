@@ -218,6 +218,15 @@ impl<'s> Call<'s> {
         }
     }
 
+    /// The stack, in the frame of the call.
+    ///
+    /// # Panics
+    /// In another one, whose results are not ours.
+    #[inline]
+    fn stack(&self) -> Stack<'s> {
+        self.stack.in_frame(self.frame)
+    }
+
     /// Number of arguments.
     #[inline]
     pub fn len(&self) -> usize {
@@ -275,13 +284,14 @@ impl<'s> Call<'s> {
     /// # Ok::<(), lupa_core::Error>(())
     /// ```
     pub fn location(&self) -> Vec<u8> {
-        let top = self.stack.top();
-        if self.stack.reserve(2).is_err() {
+        let stack = self.stack();
+        let top = stack.top();
+        if stack.reserve(2).is_err() {
             return Vec::new();
         }
-        self.stack.push_location();
-        let location = self.stack.bytes(top + 1).unwrap_or_default().to_vec();
-        self.stack.pop_to(top);
+        stack.push_location();
+        let location = stack.bytes(top + 1).unwrap_or_default().to_vec();
+        stack.pop_to(top);
         location
     }
 
@@ -319,10 +329,11 @@ impl<'s> Call<'s> {
     #[inline]
     pub fn push_with(&mut self, push: impl FnOnce(Pusher<'_>) -> Result<()>) -> Result<()> {
         // A conversion may need a few slots of its own.
-        self.stack.reserve(8)?;
-        let top = self.stack.top();
+        let stack = self.stack();
+        stack.reserve(8)?;
+        let top = stack.top();
         // What a failed conversion leaves would count as a result.
-        push(Pusher::new(self.stack)).inspect_err(|_| self.stack.pop_to(top))
+        push(Pusher::new(stack)).inspect_err(|_| stack.pop_to(top))
     }
 
     /// Adds all results, for a frame to which nothing was pushed yet: it has room enough.

@@ -11,6 +11,9 @@ use crate::table_builder::TableBuilder;
 
 /// A place on the Lua stack for one value. Each method pushes it and so uses the place up.
 ///
+/// The place is the top of the stack, whatever runs there: where an operation lies inside another one, or the closure of a scope captures a
+/// `Pusher` of its outside, what is pushed is a value of the innermost.
+///
 /// ```
 /// use lupa_core::{IntoLua, Pusher, Result, Runtime};
 ///

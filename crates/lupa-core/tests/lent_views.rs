@@ -1,6 +1,6 @@
 //! Views of Lua's stack that a thread-local lends to host code, which may run in another frame than theirs.
 
-use lupa_core::{Result, Runtime, Slot};
+use lupa_core::{Call, Error, Result, Runtime, Slot};
 use scoped_tls_hkt::scoped_thread_local;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -79,6 +79,32 @@ fn a_call_is_refused_in_another_host_function() -> Result<()> {
         call.push(true)
     })?;
     assert!(first.call::<bool>(5)?);
+    Ok(())
+}
+
+// Breaks (the results are of the other function) if only what reads looks at the frame.
+#[test]
+fn a_call_gives_its_results_in_its_own_frame() -> Result<()> {
+    let lua = runtime()?;
+    type Use = fn(&mut Call<'_>) -> Option<usize>;
+    let uses: [Use; 4] = [
+        |call| call.push(9).ok().map(|()| 1),
+        |call| call.push_with(|to| to.nil()).ok().map(|()| 1),
+        |call| matches!(call.raise("x"), Error::Raised).then_some(1),
+        |call| Some(call.location().len()),
+    ];
+    for used in uses {
+        let first = lua.create_function(move |call| {
+            let runtime = call.runtime_ref();
+            let shared = RefCell::new(&mut *call);
+            let in_another = || used(*shared.borrow_mut());
+            lend(&in_another, || {
+                refused(|| runtime.load("look({}, {})").exec())
+            });
+            call.push(true)
+        })?;
+        assert_eq!(first.call::<(bool, Option<u8>)>(5)?, (true, None));
+    }
     Ok(())
 }
 

@@ -133,13 +133,10 @@ pub(crate) enum Finder {
 /// How the attributes of instances of a class are found.
 #[inline]
 pub(crate) fn finder(class: &Bound<'_, PyType>) -> Finder {
+    let metaclass = &raw const ffi::PyType_Type;
     // SAFETY: the classes are alive, and with the GIL held their slots do not change.
-    let (own, of_classes) = unsafe {
-        (
-            (*class.as_type_ptr()).tp_getattro,
-            (*(&raw const ffi::PyType_Type)).tp_getattro,
-        )
-    };
+    let (own, of_classes) =
+        unsafe { ((*class.as_type_ptr()).tp_getattro, (*metaclass).tp_getattro) };
     let is = |function: Option<ffi::getattrofunc>| matches!((own, function), (Some(own), Some(other)) if std::ptr::fn_addr_eq(own, other));
     if is(Some(ffi::PyObject_GenericGetAttr)) {
         Finder::Objects
