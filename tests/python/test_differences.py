@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+import typing
 
 import pytest
 
@@ -81,6 +82,16 @@ def test_allow_lua_module_loading():
     with lupa.allow_lua_module_loading():
         from lupa import lua51
     assert lua51.LuaRuntime().eval("1") == 1
+    with pytest.raises(ValueError, match="through"), lupa.allow_lua_module_loading():
+        raise ValueError("through")
+    assert typing.get_type_hints(lupa.allow_lua_module_loading)
+
+
+def test_names_of_the_package(output_of):
+    assert output_of("""
+        import lupa, sys
+        print({"lua51", "luajit21", "LuaRuntime"} - set(dir(lupa)), "lupa.lua51" in sys.modules)
+    """) == ["set() False"]
 
 
 @pytest.mark.parametrize("code", ["{}", "print", "coroutine.create(function() end)", "io.stdout"])

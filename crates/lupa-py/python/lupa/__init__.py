@@ -30,8 +30,6 @@ from lupa.version import __version__
 # take this for true.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager as _AbstractContextManager
-
     from lupa import lua51 as lua51, luajit21 as luajit21
 else:
 
@@ -42,6 +40,10 @@ else:
 
             return import_module(f"lupa.{name}")
         raise AttributeError(f"module 'lupa' has no attribute '{name}'")
+
+    def __dir__():
+        """Name the two modules, too, before they are asked for."""
+        return sorted({*globals(), "lua51", "luajit21"})
 
 
 __all__ = [
@@ -72,16 +74,20 @@ __all__ = [
 ]
 
 
-def allow_lua_module_loading() -> _AbstractContextManager[None]:
+class _NothingToDo:
+    """A context manager without an effect; contextlib's would have to be imported."""
+
+    def __enter__(self) -> None:
+        """Do nothing."""
+
+    def __exit__(self, *_: object) -> None:
+        """Do nothing."""
+
+
+def allow_lua_module_loading() -> _NothingToDo:
     """Surround an import of ``lupa.luajit21`` or ``lupa.lua51``, as other versions ask for.
 
     Binary Lua modules need the Lua C API among the symbols of the process.  Importing ``lupa`` has
     seen to that, so this has nothing left to do.
     """
-    from contextlib import contextmanager  # noqa: PLC0415
-
-    @contextmanager
-    def nothing_to_do():  # type: ignore[no-untyped-def]
-        yield
-
-    return nothing_to_do()
+    return _NothingToDo()
