@@ -99,7 +99,7 @@ fn a_call_gives_its_results_in_its_own_frame() -> Result<()> {
             let shared = RefCell::new(&mut *call);
             let in_another = || used(*shared.borrow_mut());
             lend(&in_another, || {
-                refused(|| runtime.load("look({}, {})").exec())
+                refused(|| runtime.load("look({}, {})").exec());
             });
             call.push(true)
         })?;
