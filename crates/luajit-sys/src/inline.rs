@@ -375,7 +375,7 @@ pub unsafe fn status(l: *mut lua_State) -> c_int {
     c_int::from(unsafe { l.byte_add(STATE_STATUS).cast::<u8>().read() })
 }
 
-/// Sets what [`status`] gives: between [`LUA_OK`](crate::LUA_OK) and [`LUA_ERRERR`](crate::LUA_ERRERR), which says that a
+/// Sets what [`status`] gives: between [`LUA_OK`] and [`LUA_ERRERR`](crate::LUA_ERRERR), which says that a
 /// message handler runs, and that an error is one in it.
 ///
 /// # Safety
