@@ -22,8 +22,10 @@ pub(crate) fn prepare(operation: Operation) -> Result<Timed> {
     let lua = Runtime::new()?;
     let function = |script| lua.load(script).eval::<Function>();
     let table = |script| lua.load(script).eval::<Table>();
+    // As programs do, which mostly have more of a runtime than a handle.
+    let runtime = lua.clone();
 
-    Ok(match operation {
+    let mut timed = match operation {
         Operation::CallEmpty => {
             let f = function(scripts::EMPTY)?;
             each(move || f.call::<()>(()).unwrap())
@@ -123,7 +125,11 @@ pub(crate) fn prepare(operation: Operation) -> Result<Timed> {
             let function = lua.create_function(move |call| call.push(captured));
             drop(black_box(function.unwrap()));
         }),
-    })
+    };
+    Ok(Box::new(move |times| {
+        let _alive = &runtime;
+        timed(times)
+    }))
 }
 
 fn callback(

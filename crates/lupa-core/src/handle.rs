@@ -4,6 +4,7 @@ use crate::call::{Arguments, Around, Directly, Results};
 use crate::error::{Error, Result, RuntimeError};
 use crate::pusher::{Pusher, misuse};
 use crate::raw::coroutine::CoroutineStatus;
+use crate::raw::owner::SlotOwner;
 use crate::raw::stack::{Kind, Stack, TableSlot};
 use crate::raw::{dispatch, slots::SlotKey, sys};
 use crate::runtime::Runtime;
@@ -15,8 +16,7 @@ use std::sync::Arc;
 /// Keeps a Lua value alive: the runtime and a slot of its anchors, never a
 /// `lua_State`. May be dropped in any thread, at any time.
 pub(crate) struct Handle {
-    runtime: Runtime,
-    key: SlotKey,
+    slot: SlotOwner,
 }
 
 impl Handle {
@@ -24,33 +24,31 @@ impl Handle {
     pub(crate) fn new(stack: Stack<'_>, index: c_int) -> Result<Self> {
         let key = stack.anchor(index)?;
         Ok(Handle {
-            runtime: Runtime::clone(&Runtime::borrowed(stack.shared())),
-            key,
+            slot: SlotOwner::new(stack.shared(), key),
         })
     }
 
     /// A handle that owns nothing: it must not outlive what owns the slot.
     #[inline]
     pub(crate) fn borrowed(runtime: &Runtime, key: SlotKey) -> ManuallyDrop<Self> {
-        let runtime = Runtime::borrowed(runtime.shared());
+        let slot = SlotOwner::borrowed(runtime.shared(), key);
         ManuallyDrop::new(Handle {
-            runtime: ManuallyDrop::into_inner(runtime),
-            key,
+            slot: ManuallyDrop::into_inner(slot),
         })
     }
 
     #[inline]
     pub(crate) fn runtime(&self) -> &Runtime {
-        &self.runtime
+        self.slot.runtime()
     }
 
     /// Pushes the value; one slot must be reserved.
     #[inline]
     pub(crate) fn push(&self, stack: Stack<'_>) -> Result<()> {
-        if !dispatch::same_runtime(stack, self.runtime.shared()) {
+        if !dispatch::same_runtime(stack, self.runtime().shared()) {
             return Err(Error::WrongRuntime);
         }
-        stack.push_slot(self.key);
+        stack.push_slot(self.slot.key);
         Ok(())
     }
 
@@ -60,8 +58,8 @@ impl Handle {
         &self,
         f: impl for<'s> FnOnce(Stack<'s>, c_int) -> Result<R>,
     ) -> Result<R> {
-        self.runtime.shared().enter_at(|stack, top| {
-            stack.push_slot(self.key);
+        self.runtime().shared().enter_at(|stack, top| {
+            stack.push_slot(self.slot.key);
             f(stack, top + 1)
         })
     }
@@ -78,7 +76,7 @@ impl Handle {
 
     /// Whether two handles keep the same value, without metamethods.
     pub(crate) fn same(&self, other: &Handle) -> Result<bool> {
-        if !self.runtime.is_same(&other.runtime) {
+        if !self.runtime().is_same(other.runtime()) {
             return Ok(false);
         }
         self.with(|stack, index| {
@@ -135,7 +133,7 @@ impl Handle {
         around: impl Around,
         read: impl for<'s> FnOnce(Results<'s>) -> Result<R>,
     ) -> Result<R> {
-        self.runtime.shared().enter(|stack| {
+        self.runtime().shared().enter(|stack| {
             let call = stack.begin_call_of(|stack| self.push(stack))?;
             push(&mut Arguments::new(stack))?;
             around.around(|| stack.call(call, sys::LUA_MULTRET))?;
@@ -276,23 +274,15 @@ impl Clone for Handle {
             Ok(handle) => handle,
             // No slot will be used again, so it does no harm that this one is released twice.
             Err(Error::Closed | Error::Forked) => Handle {
-                runtime: self.runtime.clone(),
-                key: self.key,
+                slot: self.slot.of_a_closed_runtime(),
             },
             Err(error) => panic!("a handle cannot be cloned: {error}"),
         }
     }
 }
 
-impl Drop for Handle {
-    #[inline]
-    fn drop(&mut self) {
-        self.runtime.shared().release_slot(self.key);
-    }
-}
-
 impl std::fmt::Debug for Handle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "#{}", -self.key)
+        write!(f, "#{}", -self.slot.key)
     }
 }

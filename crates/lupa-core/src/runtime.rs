@@ -10,6 +10,7 @@ use crate::handle::Handle;
 use crate::host::{Call, HostFunction, HostObject};
 use crate::pusher::Pusher;
 use crate::raw::Shared;
+use crate::raw::owner::Owner;
 use crate::raw::shared::Extension;
 use crate::reference::UserData;
 use crate::slot::Slot;
@@ -37,7 +38,7 @@ use std::sync::Arc;
 /// # Ok::<(), lupa_core::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct Runtime(Arc<Shared>);
+pub struct Runtime(Owner);
 
 impl Runtime {
     /// Makes a runtime with all standard libraries.
@@ -56,7 +57,7 @@ impl Runtime {
     /// A name for the runtime of a stack that does not count as an owner.
     #[inline]
     pub(crate) fn borrowed(shared: &Shared) -> ManuallyDrop<Runtime> {
-        ManuallyDrop::new(Runtime(crate::raw::shared::borrow_arc(shared)))
+        ManuallyDrop::new(Runtime(ManuallyDrop::into_inner(Owner::borrowed(shared))))
     }
 
     #[inline]
@@ -65,7 +66,17 @@ impl Runtime {
     }
 
     pub(crate) fn from_shared(shared: Arc<Shared>) -> Runtime {
-        Runtime(shared)
+        Runtime(Owner::new(shared))
+    }
+
+    #[inline]
+    pub(crate) fn from_owner(owner: Owner) -> Runtime {
+        Runtime(owner)
+    }
+
+    #[inline]
+    pub(crate) fn owner(&self) -> &Owner {
+        &self.0
     }
 
     /// A name for this runtime that does not keep it alive; see [`WeakRuntime`].
@@ -79,7 +90,7 @@ impl Runtime {
     /// # Ok::<(), lupa_core::Error>(())
     /// ```
     pub fn downgrade(&self) -> WeakRuntime {
-        WeakRuntime(Arc::downgrade(&self.0))
+        WeakRuntime(Arc::downgrade(self.0.as_arc()))
     }
 
     /// Whether both are the same runtime.
@@ -94,7 +105,7 @@ impl Runtime {
     /// # Ok::<(), lupa_core::Error>(())
     /// ```
     pub fn is_same(&self, other: &Runtime) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        std::ptr::eq(self.shared(), other.shared())
     }
 
     /// Takes the lock until the guard is dropped; waits while another thread has it.

@@ -6,6 +6,7 @@ mod own_process;
 use lupa_core::{Error, Function, Result, Runtime, Value};
 use own_process::in_own_process;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
@@ -64,7 +65,7 @@ fn child_meets_busy_runtime() -> Result<()> {
     let fork: Function = forker.load(FORK).eval()?;
     let (entered, is_in) = channel();
     let (go_on, may_go) = channel::<()>();
-    let may_go = std::sync::Mutex::new(may_go);
+    let may_go = Mutex::new(may_go);
     let wait = busy.create_function(move |_| {
         entered.send(()).unwrap();
         may_go.lock().unwrap().recv().unwrap();
@@ -167,6 +168,7 @@ fn a_runtime_that_is_left_to_a_thread_works_in_the_child_or_is_an_error() {
         "child_of_the_thread_it_is_left_to",
         "child_of_another_thread",
         "child_of_another_thread_while_it_is_used",
+        "child_ends_what_a_lost_thread_has_used",
         "child_while_a_third_thread_waits",
         "child_of_the_thread_that_another_waits_for",
     ] {
@@ -203,6 +205,40 @@ fn child_of_another_thread_while_it_is_used() -> Result<()> {
     let (lua, forker) = (Runtime::new()?, Runtime::new()?);
     beside_its_thread(&lua, true, || fork(&forker, || is_lost(&lua)))?;
     works(&lua)
+}
+
+// The thread keeps the reference of its last handle for its next.
+#[test]
+#[ignore = "run in a process of its own"]
+fn child_ends_what_a_lost_thread_has_used() -> Result<()> {
+    let forker = Runtime::new()?;
+    let lua = Mutex::new(Some(Runtime::new()?));
+    let weak = lua.lock().unwrap().as_ref().map(Runtime::downgrade);
+    let weak = weak.expect("it is there");
+    let ends = || {
+        drop(lua.lock().unwrap().take());
+        assert!(weak.upgrade().is_none());
+        Ok(())
+    };
+    let (arrived, arrives) = channel();
+    let (go_on, may_go) = channel::<()>();
+    thread::scope(|s| {
+        let lua = &lua;
+        s.spawn(move || {
+            {
+                let lua = lua.lock().unwrap();
+                let lua = lua.as_ref().unwrap();
+                (0..MANY).for_each(|_| drop(lua.create_table().unwrap()));
+            }
+            arrived.send(()).unwrap();
+            let _ = may_go.recv();
+        });
+        arrives.recv().unwrap();
+        let outcome = fork(&forker, ends);
+        drop(go_on);
+        outcome
+    })?;
+    ends()
 }
 
 #[test]

@@ -12,7 +12,7 @@
 use super::watch::Record;
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering, compiler_fence, fence};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering, compiler_fence, fence};
 
 /// Number of times that one thread takes the mutex in a row before it is left the lock. To ask for it back costs some
 /// microseconds, which is little beside so many. Few where assertions are on, so that tests go both ways.
@@ -39,6 +39,8 @@ pub(super) struct Bias {
     last: Cell<*const Record>,
     /// How many times in a row it has. Only with the lock.
     streak: Cell<u32>,
+    /// Whether the lock was ever left to a thread.
+    was_left: AtomicBool,
 }
 
 /// Asks the kernel for the barrier before the first runtime is made. While a process has one thread, which it often has then, that takes
@@ -46,6 +48,11 @@ pub(super) struct Bias {
 pub(super) fn prepare() {
     // `leave_to` asks again.
     let _ = system::available();
+}
+
+/// A full memory barrier on all threads of this process.
+pub(super) fn barrier() {
+    system::barrier();
 }
 
 impl Bias {
@@ -56,7 +63,13 @@ impl Bias {
             seats: Cell::default(),
             last: Cell::new(std::ptr::null()),
             streak: Cell::new(0),
+            was_left: AtomicBool::new(false),
         }
+    }
+
+    /// Whether the lock was ever left to a thread.
+    pub(super) fn was_left(&self) -> bool {
+        self.was_left.load(Ordering::SeqCst)
     }
 
     /// Takes the lock if it is left to this thread, whose record is given, and the thread does not have it.
@@ -159,6 +172,7 @@ impl Bias {
         let seat = Arc::as_ptr(&seats[mine]);
         self.seats.set(seats);
         self.seat.set(seat);
+        self.was_left.store(true, Ordering::SeqCst);
         self.to.store(seat.cast_mut(), Ordering::Release);
     }
 }

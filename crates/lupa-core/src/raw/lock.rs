@@ -13,6 +13,11 @@ use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 /// Number of forks this process descends from since the first runtime was made.
 static FORKS: AtomicU32 = AtomicU32::new(0);
 
+/// Number of the fork that this process is.
+pub(super) fn forks() -> u32 {
+    FORKS.load(Ordering::Relaxed)
+}
+
 #[cfg(unix)]
 fn count_forks() {
     extern "C" fn in_child() {
@@ -87,6 +92,11 @@ impl Lock {
             lock: self,
             not_send: PhantomData,
         })
+    }
+
+    /// Whether the lock was ever left to a thread.
+    pub(super) fn was_left(&self) -> bool {
+        self.bias.was_left()
     }
 
     /// Whether a thread of this process has taken the mutex. In a fork it may be a thread of the parent that has it, for ever,
@@ -164,6 +174,12 @@ pub(crate) struct Held<'a> {
 }
 
 impl Held<'_> {
+    /// The record of this thread, if it has the lock by the bias.
+    #[inline]
+    pub(super) fn by_the_bias(&self) -> Option<&'static Record> {
+        self.lock.biased.get().then(|| self.lock.owner())
+    }
+
     /// Whether this is the thread's outermost hold.
     #[inline]
     pub(crate) fn is_outermost(&self) -> bool {

@@ -36,6 +36,7 @@ pub(crate) mod library;
 pub(crate) mod light;
 pub(crate) mod lock;
 pub(crate) mod memory;
+pub(crate) mod owner;
 pub(crate) mod profiler;
 pub(crate) mod scope;
 pub(crate) mod shared;

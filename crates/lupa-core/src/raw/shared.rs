@@ -8,6 +8,7 @@ use super::slots::{self, SlotKey, Slots};
 use super::stack::{RESERVED, Stack};
 use super::stop::{Interruption, Stop};
 use super::sys::{self, inline, inline::TValue};
+use super::watch::Record;
 use crate::error::{Error, Result};
 use std::any::{Any, TypeId};
 use std::cell::{Cell, RefCell};
@@ -21,6 +22,8 @@ static MADE: AtomicU32 = AtomicU32::new(0);
 /// A Lua state, its lock, and what belongs to both.
 pub(crate) struct Shared {
     pub(super) lock: Lock,
+    /// How many `Runtime`s own it.
+    pub(super) owners: AtomicU32,
     /// Tells runtimes apart; never 0, which is no runtime's.
     number: u32,
     /// The state that runs: the main one, or the coroutine a host function was
@@ -97,6 +100,7 @@ impl Shared {
         }
         let shared = Arc::new(Shared {
             lock: Lock::new(),
+            owners: AtomicU32::new(0),
             number: next_number(),
             current: Cell::new(l),
             frame: Cell::new(FrameMark::OUTSIDE),
@@ -218,9 +222,21 @@ impl Shared {
     /// Frees a slot, now or, when another thread runs the state, later.
     #[inline]
     pub(crate) fn release_slot(&self, key: SlotKey) {
+        self.release(key);
+    }
+
+    /// As [`Shared::release_slot`]; gives the record of this thread if it did it now, with the lock by the bias.
+    #[inline]
+    pub(super) fn release(&self, key: SlotKey) -> Option<&'static Record> {
         match self.lock.try_lock() {
-            Some(_held) => self.release_now(key),
-            None => self.slots.release_later(key),
+            Some(held) => {
+                self.release_now(key);
+                held.by_the_bias()
+            }
+            None => {
+                self.slots.release_later(key);
+                None
+            }
         }
     }
 
@@ -320,16 +336,6 @@ impl Shared {
 fn next_number() -> u32 {
     let number = MADE.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
     if number == 0 { next_number() } else { number }
-}
-
-/// An `Arc` of a state that is only borrowed: it must be kept from being dropped, and
-/// cloned to own.
-#[inline]
-pub(crate) fn borrow_arc(shared: &Shared) -> Arc<Shared> {
-    // SAFETY: every `Shared` is made inside an Arc by `new`. The count is not touched: the
-    // only caller wraps the result in ManuallyDrop. While the state closes in
-    // the last owner's drop, `dispatch` refuses to run host code, so nobody clones it then.
-    unsafe { Arc::from_raw(shared) }
 }
 
 /// [`Shared::enter`] lets nobody in then.

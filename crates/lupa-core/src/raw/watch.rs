@@ -9,6 +9,7 @@
 //! Records are never freed, so the signal handler and other threads may always read them. The list
 //! of them is walked without a lock; all that is done to a thread is done with the watchdog's.
 
+use super::owner::Spare;
 use super::shared::Shared;
 use super::signal;
 use crate::error::{Error, Result};
@@ -52,6 +53,8 @@ pub(super) struct Record {
     sent: AtomicBool,
     /// The traceback of the last error that a message handler was called for, until it is taken. Only the thread itself locks it.
     traceback: Mutex<Vec<u8>>,
+    /// Where the thread keeps a reference for its next handle; none before the first.
+    pub(super) spare: OnceLock<&'static Spare>,
     next: AtomicPtr<Record>,
 }
 
@@ -95,6 +98,11 @@ pub(super) fn record() -> &'static Record {
     }
 }
 
+/// Keeps other threads from what is done once at a time.
+pub(super) fn lock() -> impl Sized {
+    Watchdog::get().lock()
+}
+
 fn records() -> impl Iterator<Item = &'static Record> {
     // SAFETY: records are never freed, and all in the list are complete.
     let first = unsafe { RECORDS.load(Ordering::Acquire).as_ref() };
@@ -125,6 +133,7 @@ fn register() -> &'static Record {
                 deadline: AtomicU64::new(NEVER),
                 sent: AtomicBool::new(false),
                 traceback: Mutex::new(Vec::new()),
+                spare: OnceLock::new(),
                 next: AtomicPtr::new(RECORDS.load(Ordering::Relaxed)),
             }));
             if watched {
@@ -310,6 +319,9 @@ pub(super) fn after_fork() {
     // SAFETY: records are never freed.
     if let Some(record) = unsafe { record.as_ref() } {
         record.next.store(std::ptr::null_mut(), Ordering::Relaxed);
+        if let Some(spare) = record.spare.get() {
+            spare.after_fork();
+        }
     }
     RECORDS.store(record.cast_mut(), Ordering::Relaxed);
     NEXT_LOOK.store(NEVER, Ordering::Relaxed);
