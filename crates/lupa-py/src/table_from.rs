@@ -97,21 +97,26 @@ fn collect_all<'py>(
         (!is_known).then(|| collect(source)).transpose()
     });
     let collected = collected.collect::<PyResult<_>>().map_err(external)?;
-    // It may have switched, so that this is another one's thread again.
+    // Others may have run in between: the deadline is that of this one again.
     greenlets::enter(cx.py, cx.runtime).map_err(external)?;
     Ok(collected)
 }
 
 fn collect<'py>(source: &Bound<'py, PyAny>) -> PyResult<Entries<'py>> {
-    if let Ok(mapping) = source.cast::<PyMapping>() {
-        let pairs = mapping.try_iter()?.map(|key| {
-            let key = key?;
-            let value = mapping.get_item(&key)?;
-            Ok((key, value))
-        });
-        return Ok(Entries::Pairs(pairs.collect::<PyResult<_>>()?));
+    match source.cast::<PyMapping>() {
+        Ok(mapping) => pairs(mapping),
+        Err(_) => Ok(Entries::Items(source.try_iter()?.collect::<PyResult<_>>()?)),
     }
-    Ok(Entries::Items(source.try_iter()?.collect::<PyResult<_>>()?))
+}
+
+/// What a mapping has, that is no dict.
+fn pairs<'py>(mapping: &Bound<'py, PyMapping>) -> PyResult<Entries<'py>> {
+    let pairs = mapping.try_iter()?.map(|key| {
+        let key = key?;
+        let value = mapping.get_item(&key)?;
+        Ok((key, value))
+    });
+    Ok(Entries::Pairs(pairs.collect::<PyResult<_>>()?))
 }
 
 struct Filler<'a, 'b, 'py> {
@@ -174,13 +179,9 @@ impl<'py> Filler<'_, '_, 'py> {
         next: &mut usize,
     ) -> Result<()> {
         if let Ok(mapping) = source.cast::<PyMapping>() {
-            for key in mapping.try_iter().map_err(external)? {
-                let key = key.map_err(external)?;
-                let value = mapping.get_item(&key).map_err(external)?;
-                self.set(table, &key, &value)?;
-            }
-            return Ok(());
+            return self.add(table, pairs(mapping).map_err(external)?, next);
         }
+        // One by one: it may be long.
         self.append(table, source.try_iter().map_err(external)?, next)
     }
 
