@@ -244,13 +244,11 @@ def proxy(pause):
 
 
 def with_property(pause):
-    class WithProperty:
-        @property
-        def __getitem__(self):
-            pause()
-            return [5].__getitem__
+    def get(self):
+        pause()
+        return [5].__getitem__
 
-    return WithProperty()
+    return type("WithProperty", (), {"__getitem__": property(get)})()
 
 
 def of_a_metaclass(pause):
@@ -293,7 +291,14 @@ def method_of_a_proxy(pause):
     return types.MethodType(Callable(), 1)
 
 
-HOOKED = [proxy, with_property, of_a_metaclass, class_with_descriptor, lazy_module, method_of_a_proxy]
+HOOKED = [
+    proxy,
+    with_property,
+    of_a_metaclass,
+    class_with_descriptor,
+    lazy_module,
+    method_of_a_proxy,
+]
 
 
 @pytest.mark.parametrize("hooked", HOOKED)
@@ -396,7 +401,9 @@ def test_codecs_that_switch(greenlets, function):
         return bytes(data).decode(), len(data)
 
     def search(name):
-        return codecs.CodecInfo(encode, decode, name=name) if name == f"pausing_{function}" else None
+        return (
+            codecs.CodecInfo(encode, decode, name=name) if name == f"pausing_{function}" else None
+        )
 
     codecs.register(search)
     lua = LuaRuntime(encoding=f"pausing_{function}", source_encoding="UTF-8")
@@ -569,7 +576,9 @@ def test_nobody_enters_where_another_greenlet_waits_in_the_middle_of_a_function(
 
 
 @pytest.mark.parametrize("code", CALLED)
-def test_code_without_callbacks_runs_where_another_greenlet_waits_in_a_function_that_was_called(greenlets, code):
+def test_code_without_callbacks_runs_where_another_greenlet_waits_in_a_function_that_was_called(
+    greenlets, code
+):
     lua = LuaRuntime()
     first = greenlets.start(lua.eval(code), greenlets.pause)
     assert not first.dead
