@@ -355,7 +355,7 @@ Point = collections.namedtuple("Point", "x y")
         object(),
         int,
         abc.ABC,
-        collections,
+        functools,
         len,
         [].append,
         Plain().__eq__,
