@@ -276,7 +276,9 @@ wheel: $(VENV)/.group-build ## Build the wheel for this Python with profile-guid
 
 # Both at once, as cargo 1.90 and newer can: lupa-core is built against the luajit-sys that is packed with it.
 package: ## Pack the crates as for crates.io, build them from what was packed, publish nothing
-	cargo publish --dry-run --package luajit-sys --package lupa-core $(PACKAGE_ARGS)
+	@# Cargo unpacks what it has packed into its cache by the place of the target directory, and takes that for good: a new one each time.
+	@mkdir -p target; place=$$(mktemp -d target/package.XXXXXX); trap 'rm -rf "$$place"' EXIT; \
+	cargo publish --dry-run --target-dir "$$place" --package luajit-sys --package lupa-core $(PACKAGE_ARGS)
 
 clean: ## Remove everything that was built, virtual environments included
 	cargo clean
