@@ -13,13 +13,15 @@ use super::watch::Record;
 use crate::error::{Error, Panic, Result};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// How often finalizers may leave new objects with finalizers behind: as often as in `lua_close`.
 const ROUNDS: u32 = 10;
 
 /// How far a state is on its way to its end.
 pub(super) struct Closing {
+    /// How many `Runtime`s there are; handles are not counted. Here for the room: what a runtime takes is measured.
+    pub(super) owners: AtomicU32,
     /// It has begun. Atomic, since it may be read without the lock.
     begun: AtomicBool,
     /// Finalizers were ended.
@@ -31,6 +33,7 @@ pub(super) struct Closing {
 impl Closing {
     pub(super) fn new() -> Self {
         Closing {
+            owners: AtomicU32::new(0),
             begun: AtomicBool::new(false),
             ended: Cell::new(false),
             reason: Cell::new(None),

@@ -25,7 +25,7 @@ pub(crate) struct Owner(ManuallyDrop<Arc<Shared>>);
 
 impl Owner {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        shared.owners.fetch_add(1, Ordering::Relaxed);
+        shared.closing.owners.fetch_add(1, Ordering::Relaxed);
         Owner::uncounted(shared)
     }
 
@@ -66,7 +66,7 @@ impl Clone for Owner {
 impl Drop for Owner {
     fn drop(&mut self) {
         // In one order with what `Spare::keep` and `Bias::leave_to` do: a thread that may keep a reference has said so before.
-        if self.0.owners.fetch_sub(1, Ordering::SeqCst) == 1 && self.0.lock.was_left() {
+        if self.0.closing.owners.fetch_sub(1, Ordering::SeqCst) == 1 && self.0.lock.was_left() {
             take_back(&self.0);
         }
         // SAFETY: dropped once, here.
@@ -216,7 +216,7 @@ impl Spare {
     fn keep(&self, shared: *const Shared) -> bool {
         let keep = || {
             // SAFETY: the caller owns a reference.
-            let has_owners = unsafe { (*shared).owners.load(Ordering::SeqCst) } != 0;
+            let has_owners = unsafe { (*shared).closing.owners.load(Ordering::SeqCst) } != 0;
             has_owners.then(|| {
                 let former = self.runtime.load(Ordering::Relaxed);
                 self.runtime.store(shared.cast_mut(), Ordering::Relaxed);

@@ -22,8 +22,6 @@ static MADE: AtomicU32 = AtomicU32::new(0);
 /// A Lua state, its lock, and what belongs to both.
 pub(crate) struct Shared {
     pub(super) lock: Lock,
-    /// How many `Runtime`s own it.
-    pub(super) owners: AtomicU32,
     /// Tells runtimes apart; never 0, which is no runtime's.
     number: u32,
     /// The state that runs: the main one, or the coroutine a host function was
@@ -100,7 +98,6 @@ impl Shared {
         }
         let shared = Arc::new(Shared {
             lock: Lock::new(),
-            owners: AtomicU32::new(0),
             number: next_number(),
             current: Cell::new(l),
             frame: Cell::new(FrameMark::OUTSIDE),
