@@ -93,10 +93,10 @@ impl Codec {
 
     /// Hands the encoded text to `f`, without a copy where Python has it in UTF-8 already.
     #[inline]
-    pub(crate) fn encode<R>(
+    pub(crate) fn encode<'py, R>(
         &self,
-        cx: &Context<'_, '_>,
-        text: &Bound<'_, PyString>,
+        cx: &Context<'_, 'py>,
+        text: &Bound<'py, PyString>,
         f: impl FnOnce(&[u8]) -> BoxedResult<R>,
     ) -> BoxedResult<R> {
         if self.is_utf8() {
@@ -110,7 +110,17 @@ impl Codec {
                     .into()),
             };
         }
-        f(self.run(cx, || self.encode_slowly(text))?.as_bytes())
+        f(self.encode_by_name(cx, text)?.as_bytes())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn encode_by_name<'py>(
+        &self,
+        cx: &Context<'_, 'py>,
+        text: &Bound<'py, PyString>,
+    ) -> BoxedResult<Bound<'py, PyBytes>> {
+        self.run(cx, || self.encode_slowly(text))
     }
 
     /// Runs the code of the codec, which may be somebody's.

@@ -72,7 +72,11 @@ impl IntoLua for PyArg<'_, '_, '_> {
 }
 
 /// The less common types, in the order of lupa's rules.
-fn push_other(cx: &Context<'_, '_>, object: &Bound<'_, PyAny>, to: Pusher<'_>) -> Result<()> {
+fn push_other<'py>(
+    cx: &Context<'_, 'py>,
+    object: &Bound<'py, PyAny>,
+    to: Pusher<'_>,
+) -> Result<()> {
     if let Ok(wrapper) = object.cast::<LuaObject>() {
         return (&*wrapper.get().reference()?).into_lua(to);
     }
@@ -97,7 +101,11 @@ fn push_other(cx: &Context<'_, '_>, object: &Bound<'_, PyAny>, to: Pusher<'_>) -
 }
 
 #[inline]
-fn push_text(cx: &Context<'_, '_>, text: &Bound<'_, PyString>, to: Pusher<'_>) -> Result<()> {
+fn push_text<'py>(
+    cx: &Context<'_, 'py>,
+    text: &Bound<'py, PyString>,
+    to: Pusher<'_>,
+) -> Result<()> {
     match &cx.settings.encoding {
         Some(codec) => {
             let pushed = codec.encode(cx, text, |bytes| Ok(to.bytes(bytes)));

@@ -121,6 +121,7 @@ pub(crate) fn push_object(
 }
 
 /// The protocol that is used when none was asked for: items, if the object has them.
+#[inline(never)]
 pub(crate) fn default_flags(cx: &Context<'_, '_>, object: &Bound<'_, PyAny>) -> Result<u8> {
     let has_items = has_attribute(cx, object, intern!(cx.py, "__getitem__"))?;
     Ok(if has_items { AS_INDEX } else { 0 })
@@ -362,10 +363,10 @@ pub(crate) fn push_results(
     push(cx, call, result)
 }
 
-fn tostring(
-    cx: &Context<'_, '_>,
+fn tostring<'py>(
+    cx: &Context<'_, 'py>,
     call: &mut Call<'_>,
-    object: &Bound<'_, PyAny>,
+    object: &Bound<'py, PyAny>,
 ) -> BoxedResult<()> {
     let text = object.str()?;
     let codec = cx

@@ -206,9 +206,9 @@ pub(super) fn is_special(name: &str) -> bool {
 }
 
 /// Pushes an attribute's name, which is text in the source encoding.
-pub(super) fn push_name(
-    cx: &Context<'_, '_>,
-    name: &Bound<'_, PyAny>,
+pub(super) fn push_name<'py>(
+    cx: &Context<'_, 'py>,
+    name: &Bound<'py, PyAny>,
     to: Pusher<'_>,
 ) -> Result<()> {
     match name.cast::<PyString>() {
