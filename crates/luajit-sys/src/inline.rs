@@ -337,6 +337,34 @@ pub unsafe fn lower_top(l: *mut lua_State, index: c_int) {
     }
 }
 
+/// How much of the stack the frame takes, in bytes: [`top`] without the division.
+///
+/// # Safety
+/// As the module says.
+#[inline]
+pub unsafe fn used(l: *mut lua_State) -> usize {
+    // SAFETY: by the caller; both point into one stack, and the top is not below the base.
+    unsafe {
+        field(l, STATE_TOP)
+            .read()
+            .byte_offset_from_unsigned(field(l, STATE_BASE).read())
+    }
+}
+
+/// Cuts the frame down to so many bytes of the stack: [`lower_top`] without the multiplication.
+///
+/// # Safety
+/// As the module says; [`used`] has given the bytes in this frame, which takes at least as many now.
+#[inline]
+pub unsafe fn cut_to(l: *mut lua_State, bytes: usize) {
+    // SAFETY: by the caller.
+    unsafe {
+        debug_assert!(bytes <= used(l));
+        let base = field(l, STATE_BASE).read();
+        field(l, STATE_TOP).write(base.byte_add(bytes));
+    }
+}
+
 /// Whether `lua_checkstack` would find room for so many values without making some.
 ///
 /// # Safety

@@ -134,7 +134,7 @@ impl Handle {
         read: impl for<'s> FnOnce(Results<'s>) -> Result<R>,
     ) -> Result<R> {
         self.runtime().shared().enter(|stack| {
-            let call = stack.begin_call_of(|stack| self.push(stack))?;
+            let call = stack.begin_call(self.slot.key);
             push(&mut Arguments::new(stack))?;
             around.around(|| stack.call(call, sys::LUA_MULTRET))?;
             read(Results::new(stack, call.first()))

@@ -9,6 +9,7 @@ use super::watch::Record;
 use crate::error::{Error, Result, RuntimeError};
 use crate::value::Value;
 use std::ffi::c_int;
+use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -64,7 +65,7 @@ impl<'s> Stack<'s> {
 
     #[inline]
     fn begin(self) -> PendingCall {
-        self.push_slot(Shared::message_handler_key());
+        self.push(self.shared.handler.get());
         PendingCall {
             handler: self.top(),
         }
@@ -297,12 +298,9 @@ impl<'s> Stack<'s> {
 /// Whether the thread has used its native stack up to the reserve.
 #[inline]
 fn native_stack_is_short(record: &Record) -> bool {
-    let marker = 0u8;
+    let marker = MaybeUninit::<u8>::uninit();
     let here = std::ptr::from_ref(&marker).addr();
-    match record.stack_end.load(Ordering::Relaxed) {
-        0 => find_stack_end(record, here),
-        end => here < end,
-    }
+    here < record.stack_end.load(Ordering::Relaxed) && find_stack_end(record, here)
 }
 
 /// Finds out where this thread's native stack ends and tells the shim, whose checks Lua code
@@ -348,23 +346,25 @@ impl Shared {
         l: *mut sys::lua_State,
         run: impl FnOnce() -> c_int,
     ) -> c_int {
-        let aside = self.stop.set_aside(l);
         let outer = record.enter(self);
-        let depth = self.depth.get();
+        let depth = self.depth();
         if depth == 0 {
             self.begin_outermost(record);
+        } else if self.stop.is_pending() {
+            self.stop.disarm(l);
         }
         let enforced = self.memory.enforce(true);
-        self.depth.set(depth + 1);
+        debug_assert!(!enforced, "only host code runs Lua code");
+        self.set_depth(depth + 1);
         let status = run();
-        self.depth.set(depth);
-        self.memory.enforce(enforced);
+        self.set_depth(depth);
+        self.memory.enforce(false);
         record.leave(outer);
         if depth == 0 {
             self.end_outermost(record);
-        }
-        if aside {
-            self.stop.resume(l);
+        } else if self.stop.is_pending() {
+            // The one that waited, or a new one, after which the reason, such as a deadline, may hold further out.
+            self.stop.arm(l);
         }
         status
     }

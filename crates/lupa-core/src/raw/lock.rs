@@ -37,8 +37,8 @@ pub(crate) struct Lock {
     /// What a thread has to hold to own the lock, unless the lock is left to it by the bias.
     mutex: RawMutex,
     bias: Bias,
-    /// The record of the owning thread, which tells it from all others that are alive; null for none. Only the
-    /// owner itself ever reads its own record here.
+    /// The record of the owning thread, which tells it from all others that are alive; null for none. A
+    /// thread finds its own record here only while it owns the lock.
     owner: AtomicPtr<Record>,
     /// As wide as memory: guards that are forgotten cannot make it wrap.
     depth: Cell<usize>,
@@ -125,14 +125,20 @@ impl Lock {
     /// The record of this thread, which owns the lock.
     #[inline]
     pub(super) fn owner(&self) -> &'static Record {
+        self.holder().unwrap_or_else(|| watch::record())
+    }
+
+    /// The record of the thread that owns the lock, if any does. For others it may be out of date.
+    #[inline]
+    pub(super) fn holder(&self) -> Option<&'static Record> {
         // SAFETY: what is stored here came from a reference to a record, and records are never freed.
-        unsafe { self.owner.load(Ordering::Relaxed).as_ref() }.unwrap_or_else(|| watch::record())
+        unsafe { self.owner.load(Ordering::Acquire).as_ref() }
     }
 
     #[inline]
     fn taken(&self, me: &'static Record, biased: bool) {
         let owner = std::ptr::from_ref(me).cast_mut();
-        self.owner.store(owner, Ordering::Relaxed);
+        self.owner.store(owner, Ordering::Release);
         self.depth.set(1);
         self.biased.set(biased);
         if !biased {

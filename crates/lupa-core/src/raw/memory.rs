@@ -37,7 +37,7 @@ pub(crate) struct Memory {
     pub(super) compiler_is_prepared: Cell<bool>,
     /// A block of [`RESERVE`] bytes that is never touched; null once it was needed.
     reserve: Cell<*mut c_void>,
-    /// There is a limit, or no reserve: who pushes has to ask.
+    /// There is a limit, or no reserve, or memory was refused: who pushes or runs Lua code has to ask.
     limited: Cell<bool>,
     state: Cell<*mut sys::lua_State>,
     /// Bytes that were allocated since the collector was last told to go on.
@@ -99,7 +99,13 @@ impl Memory {
 
     fn update(&self) {
         let short = self.installed.get() && self.reserve.get().is_null();
-        self.limited.set(short || self.limit() != usize::MAX);
+        self.limited
+            .set(short || self.refused.get() || self.limit() != usize::MAX);
+    }
+
+    fn set_refused(&self, refused: bool) {
+        self.refused.set(refused);
+        self.update();
     }
 
     /// Switches enforcement and gives the former setting.
@@ -124,12 +130,12 @@ impl Memory {
     /// memory was refused since the last time, so what is in use is mostly garbage.
     #[inline]
     pub(crate) fn wants_collection(&self) -> bool {
-        self.refused.get() || self.would_exceed(0)
+        self.limited.get() && (self.refused.get() || self.would_exceed(0))
     }
 
     /// Notes a full collection, after which there may be memory for the reserve.
     pub(crate) fn collected(&self) {
-        self.refused.set(false);
+        self.set_refused(false);
         if self.installed.get() && self.reserve.get().is_null() {
             self.allocate_reserve();
         }
@@ -209,7 +215,7 @@ impl Memory {
     pub(crate) unsafe fn uninstall(&self, l: *mut sys::lua_State) {
         if self.installed.replace(false) {
             self.free_reserve();
-            self.refused.set(false);
+            self.set_refused(false);
             // SAFETY: the pair was read from this very state.
             unsafe { sys::lua_setallocf(l, self.original.get(), self.original_data.get()) };
         }
@@ -218,7 +224,7 @@ impl Memory {
     /// Refuses memory while Lua code runs.
     #[cold]
     fn refuse(&self) -> *mut c_void {
-        self.refused.set(true);
+        self.set_refused(true);
         // SAFETY: called by the allocator, so the state is live and this thread runs it.
         unsafe { sys::lupa_before_memory_error(self.state.get()) };
         null_mut()
@@ -230,7 +236,7 @@ impl Memory {
         if self.enforce.get() {
             return self.refuse();
         }
-        self.refused.set(true);
+        self.set_refused(true);
         if new <= old {
             return ptr; // it is large enough
         }

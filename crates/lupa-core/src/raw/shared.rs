@@ -33,14 +33,16 @@ pub(crate) struct Shared {
     main: AtomicPtr<sys::lua_State>,
     /// The table of what handles hold; none once the state is being closed.
     anchors: Cell<Option<inline::Table>>,
+    /// The message handler, which a slot of the anchors keeps alive: each call pushes it. Nil before there are anchors.
+    pub(super) handler: Cell<TValue>,
     pub(super) memory: Memory,
     pub(super) slots: Slots,
     /// Metatable of each type of host object.
     pub(super) metatables: RefCell<Vec<(TypeId, SlotKey)>>,
     pub(super) stop: Stop,
     pub(super) interruption: Interruption,
-    /// Nested runs of Lua code.
-    pub(super) depth: Cell<u32>,
+    /// Nested runs of Lua code. Atomic, since those who interrupt read it without the lock.
+    pub(super) depth: AtomicU32,
     extension: OnceLock<Extension>,
     text_only: Cell<bool>,
     /// The FFI library is one of the runtime's libraries.
@@ -103,12 +105,13 @@ impl Shared {
             frame: Cell::new(FrameMark::OUTSIDE),
             main: AtomicPtr::new(l),
             anchors: Cell::new(None),
+            handler: Cell::new(TValue::NIL),
             memory: Memory::new(),
             slots: Slots::new(),
             metatables: RefCell::new(Vec::new()),
             stop: Stop::new(),
             interruption: Interruption::new(),
-            depth: Cell::new(0),
+            depth: AtomicU32::new(0),
             extension: OnceLock::new(),
             text_only: Cell::new(false),
             has_ffi: Cell::new(false),
@@ -123,7 +126,10 @@ impl Shared {
             }
             // What is made now stays.
             sys::lua_gc(l, sys::LUA_GCSTOP, 0);
-            shared.anchors.set(Some(super::library::prepare_anchors(l)));
+            let anchors = super::library::prepare_anchors(l);
+            let handler = anchors.array_slot(slots::HANDLER).expect("it was kept");
+            shared.handler.set(*handler);
+            shared.anchors.set(Some(anchors));
         }
         shared.enter(|stack| {
             super::dispatch::prepare(stack)?;
@@ -153,19 +159,21 @@ impl Shared {
         f: impl for<'s> FnOnce(Stack<'s>, c_int) -> Result<R>,
     ) -> Result<R> {
         let held = self.lock.lock()?;
-        let l = self.current.get();
-        // Without anchors the state is being closed, and finalizers run.
-        if self.anchors.get().is_none() || l.is_null() {
+        // Without anchors the state is being closed, and finalizers run, or it is freed.
+        if self.anchors.get().is_none() {
             return Err(Error::Closed);
         }
-        if held.is_outermost() && self.slots.has_pending() {
+        if self.slots.has_pending() && held.is_outermost() {
             self.release_pending();
         }
+        let l = self.current.get();
         let stack = Stack::new(self, l);
         stack.reserve(RESERVED)?;
-        let top = stack.top();
-        let _frame = Frame { stack, top };
-        f(stack, top)
+        let _frame = Frame {
+            stack,
+            used: stack.used(),
+        };
+        f(stack, stack.top())
     }
 
     /// Takes the lock, waiting for other threads.
@@ -194,6 +202,17 @@ impl Shared {
     /// The main state; null once it is freed.
     pub(super) fn main(&self) -> *mut sys::lua_State {
         self.main.load(Ordering::Relaxed)
+    }
+
+    /// Number of nested runs of Lua code.
+    #[inline]
+    pub(super) fn depth(&self) -> u32 {
+        self.depth.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub(super) fn set_depth(&self, depth: u32) {
+        self.depth.store(depth, Ordering::Release);
     }
 
     /// Values that the host put beside this runtime.
@@ -324,10 +343,6 @@ impl Shared {
         self.main.store(std::ptr::null_mut(), Ordering::Relaxed);
         self.current.set(std::ptr::null_mut());
     }
-
-    pub(super) fn message_handler_key() -> SlotKey {
-        slots::HANDLER
-    }
 }
 
 fn next_number() -> u32 {
@@ -345,13 +360,12 @@ fn closing() -> ! {
 /// Settles the stack when a closure of [`Shared::enter`] ends, by panic too.
 struct Frame<'a> {
     stack: Stack<'a>,
-    top: c_int,
+    used: usize,
 }
 
 impl Drop for Frame<'_> {
     #[inline]
     fn drop(&mut self) {
-        debug_assert!(self.stack.top() >= self.top);
-        self.stack.set_top(self.top);
+        self.stack.cut_to(self.used);
     }
 }

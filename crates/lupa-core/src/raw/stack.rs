@@ -133,6 +133,20 @@ impl<'s> Stack<'s> {
         unsafe { inline::top(self.l) }
     }
 
+    /// How much of the stack the frame takes, in bytes.
+    #[inline]
+    pub(super) fn used(self) -> usize {
+        // SAFETY: live and locked.
+        unsafe { inline::used(self.l) }
+    }
+
+    /// Cuts the frame down to so many bytes of the stack, which it takes at least: [`Stack::used`] gave them.
+    #[inline]
+    pub(super) fn cut_to(self, used: usize) {
+        // SAFETY: live and locked; by the caller.
+        unsafe { inline::cut_to(self.l, used) }
+    }
+
     /// Cuts the frame down to `top` values; does nothing if it has fewer.
     #[inline]
     pub(super) fn truncate(self, top: c_int) {
@@ -208,7 +222,7 @@ impl<'s> Stack<'s> {
 
     /// Pushes a value that is alive; a slot is reserved.
     #[inline]
-    fn push(self, value: TValue) {
+    pub(super) fn push(self, value: TValue) {
         // SAFETY: live and locked; by the caller.
         unsafe { inline::push(self.l, value) }
     }

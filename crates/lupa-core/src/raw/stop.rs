@@ -93,6 +93,7 @@ impl Stop {
         }
     }
 
+    #[cold]
     pub(super) fn arm(&self, l: *mut sys::lua_State) {
         // SAFETY: `l` is live, its lock is held, and the signal handler keeps off.
         self.change(|| unsafe { self.set_hook(l) });
@@ -114,23 +115,6 @@ impl Stop {
             self.armed.store(false, Ordering::Relaxed);
         });
     }
-
-    /// Disarms the hook for a nested run; whether there was an error pending.
-    #[inline]
-    pub(super) fn set_aside(&self, l: *mut sys::lua_State) -> bool {
-        let pending = self.is_pending();
-        if pending {
-            self.disarm(l);
-        }
-        pending
-    }
-
-    #[inline]
-    pub(super) fn resume(&self, l: *mut sys::lua_State) {
-        if self.is_pending() {
-            self.arm(l);
-        }
-    }
 }
 
 /// Whether the hook of a state is ours.
@@ -145,8 +129,6 @@ unsafe fn is_ours(l: *mut sys::lua_State) -> bool {
 
 /// Why Lua code of a runtime may have to end.
 pub(crate) struct Interruption {
-    /// The record of the thread that runs Lua code; null when none does.
-    runner: AtomicPtr<Record>,
     /// The current outermost run was interrupted from outside.
     interrupted: AtomicBool,
     /// Time limit of outermost runs; `NEVER` for none.
@@ -166,7 +148,6 @@ type Check = dyn Fn() -> Result<bool> + Send + Sync;
 impl Interruption {
     pub(super) fn new() -> Self {
         Interruption {
-            runner: AtomicPtr::new(std::ptr::null_mut()),
             interrupted: AtomicBool::new(false),
             limit: AtomicU64::new(NEVER),
             overridden: Cell::new(false),
@@ -206,8 +187,6 @@ impl Shared {
     pub(super) fn begin_outermost(&self, record: &'static Record) {
         let interruption = &self.interruption;
         interruption.interrupted.store(false, Ordering::Relaxed);
-        let runner = std::ptr::from_ref(record).cast_mut();
-        interruption.runner.store(runner, Ordering::Relaxed);
         if interruption.limit.load(Ordering::Relaxed) != NEVER {
             self.begin_limited(record);
         }
@@ -228,8 +207,6 @@ impl Shared {
     #[inline]
     pub(super) fn end_outermost(&self, record: &Record) {
         let interruption = &self.interruption;
-        let none = std::ptr::null_mut();
-        interruption.runner.store(none, Ordering::Relaxed);
         if interruption.limited.get() {
             interruption.limited.set(false);
             record.restore_deadline(interruption.outer_deadline.get());
@@ -243,7 +220,12 @@ impl Shared {
     pub(crate) fn interrupt(&self) -> Result<()> {
         watch::available()?;
         let interruption = &self.interruption;
-        watch::interrupt(&interruption.runner, || {
+        // A run that is seen here has put the flag down before.
+        let runner = || {
+            let runs = self.depth.load(Ordering::Acquire) != 0;
+            runs.then(|| self.lock.holder())?
+        };
+        watch::interrupt(runner, || {
             interruption.interrupted.store(true, Ordering::SeqCst);
         });
         Ok(())
@@ -315,7 +297,7 @@ impl Shared {
 
     /// Makes the error value on top of the stack one that Lua code cannot catch.
     pub(crate) fn stop_with_top(&self, stack: Stack<'_>) {
-        let depth = self.depth.get();
+        let depth = self.depth();
         if depth == 0 {
             return;
         }
@@ -349,7 +331,7 @@ impl Shared {
     /// At the end of a run: whether an uncatchable error was raised in it.
     pub(super) fn stop_is_due(&self) -> bool {
         // The run has ended, so its own depth is one more than the current one.
-        self.stop.raised_at.get() == self.depth.get() + 1
+        self.stop.raised_at.get() == self.depth() + 1
     }
 
     /// Pushes the uncatchable error if one is due. Needs two slots.
@@ -366,7 +348,7 @@ impl Shared {
         // In a run further up the reason, such as a deadline, may hold as well: with the hook left
         // armed it finds out at once. Else a host function that hides the error, called in a loop,
         // would meet every signal.
-        if outer == 0 && self.depth.get() == 0 {
+        if outer == 0 && self.depth() == 0 {
             self.stop.disarm(stack.l);
         }
         stack.push_slot(key);
@@ -397,7 +379,7 @@ pub(super) unsafe extern "C" fn hook_entry(l: *mut sys::lua_State) -> c_int {
         return sys::LUPA_RAISE;
     }
     let raised_at = shared.stop.raised_at.get();
-    if raised_at != 0 && raised_at == shared.depth.get() {
+    if raised_at != 0 && raised_at == shared.depth() {
         let pending = shared.stop.pending.borrow();
         let key = pending.last().map_or(slots::STOP, |(_, key)| *key);
         stack.push_slot(key);

@@ -34,7 +34,7 @@ const MOST_DOUBLINGS: u32 = 3;
 
 /// What one thread runs, and what else is to be known of it where code is entered.
 pub(super) struct Record {
-    /// Where the native stack ends as far as Lua code may use it, an address; 0 while unknown.
+    /// Where the native stack ends as far as Lua code may use it, an address; `usize::MAX` while unknown.
     pub(super) stack_end: AtomicUsize,
     /// The thread's number; 0 when it has ended.
     thread: AtomicUsize,
@@ -123,7 +123,7 @@ fn register() -> &'static Record {
         Some(record) if watched => record,
         _ => {
             let record: &Record = Box::leak(Box::new(Record {
-                stack_end: AtomicUsize::new(0),
+                stack_end: AtomicUsize::new(usize::MAX),
                 thread: AtomicUsize::new(0),
                 running: AtomicPtr::new(std::ptr::null_mut()),
                 entries: AtomicU64::new(0),
@@ -148,7 +148,7 @@ fn register() -> &'static Record {
         record.sent.store(false, Ordering::Relaxed);
         record.thread.store(me, Ordering::Relaxed);
     }
-    record.stack_end.store(0, Ordering::Relaxed);
+    record.stack_end.store(usize::MAX, Ordering::Relaxed);
     RECORD.set(record);
     drop(state);
     record
@@ -278,15 +278,12 @@ impl Record {
     }
 }
 
-/// Interrupts the run of the thread whose record `runner` points to, if any: `mark` is
+/// Interrupts the run of the thread whose record `runner` gives, if any: `mark` is
 /// called, and the thread is signalled until its outermost run ends.
-pub(super) fn interrupt(runner: &AtomicPtr<Record>, mark: impl FnOnce()) {
+pub(super) fn interrupt(runner: impl FnOnce() -> Option<&'static Record>, mark: impl FnOnce()) {
     let watchdog = Watchdog::get();
     let mut state = watchdog.lock();
-    // SAFETY: records are never freed.
-    let Some(record) = (unsafe { runner.load(Ordering::Acquire).as_ref() }) else {
-        return;
-    };
+    let Some(record) = runner() else { return };
     mark();
     let entries = record.entries.load(Ordering::Relaxed);
     record.pressed.store(entries, Ordering::Relaxed);
