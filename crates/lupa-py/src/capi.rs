@@ -75,6 +75,15 @@ unsafe extern "C" {
         name: *mut ffi::PyObject,
     ) -> *mut ffi::PyObject;
 
+    /// The class of bound methods of Python code, which nothing can be derived from.
+    static mut PyMethod_Type: ffi::PyTypeObject;
+
+    /// The function of a bound method: borrowed.
+    fn PyMethod_Function(method: *mut ffi::PyObject) -> *mut ffi::PyObject;
+
+    /// What a bound method is bound to: borrowed.
+    fn PyMethod_Self(method: *mut ffi::PyObject) -> *mut ffi::PyObject;
+
     /// As `PyObject_GetOptionalAttr` of Python 3.13.
     #[cfg(not(Py_3_13))]
     fn _PyObject_LookupAttr(
@@ -103,6 +112,32 @@ pub(crate) fn has_attribute(
             return Err(PyErr::fetch(object.py()));
         }
         Ok(found > 0)
+    }
+}
+
+/// A bound method of Python code.
+pub(crate) struct Method<'a, 'py>(&'a Bound<'py, PyAny>);
+
+impl<'a, 'py> Method<'a, 'py> {
+    /// The object, if it is such a method.
+    #[inline]
+    pub(crate) fn new(object: &'a Bound<'py, PyAny>) -> Option<Self> {
+        let is_method = object.get_type_ptr().cast_const() == &raw const PyMethod_Type;
+        is_method.then_some(Method(object))
+    }
+
+    /// The function that it calls, or other callable object.
+    #[inline]
+    pub(crate) fn function(&self) -> Bound<'py, PyAny> {
+        // SAFETY: the GIL is held, and the object is a method, which holds its function.
+        unsafe { Bound::from_borrowed_ptr(self.0.py(), PyMethod_Function(self.0.as_ptr())) }
+    }
+
+    /// Whether it is bound to this object.
+    #[inline]
+    pub(crate) fn is_bound_to(&self, object: &Bound<'_, PyAny>) -> bool {
+        // SAFETY: the GIL is held, and the object is a method.
+        unsafe { PyMethod_Self(self.0.as_ptr()) == object.as_ptr() }
     }
 }
 

@@ -16,6 +16,7 @@ mod gil;
 mod greenlets;
 mod interruption;
 mod lookup;
+mod names;
 mod object;
 mod options;
 mod pylib;

@@ -3,14 +3,13 @@
 //! It is asked while values lie on Lua's stack. Python code may switch to another greenlet there, so it is told apart from CPython's
 //! own look-ups, which all but a few objects have.
 
-use crate::capi::{self, Finder, class_attribute, finder, is_had_by_instances};
+use crate::capi::{self, Finder, Method, class_attribute, finder, is_had_by_instances};
 use crate::errors::external;
 use crate::greenlets;
 use crate::settings::Context;
 use lupa_core::Result;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyModule, PyString, PyType};
 
 /// What is known of an attribute before it is looked up.
@@ -39,6 +38,12 @@ pub(crate) fn has_attribute(
     object: &Bound<'_, PyAny>,
     name: &Bound<'_, PyString>,
 ) -> Result<bool> {
+    if let Some(method) = Method::new(object)
+        && class_attribute(&object.get_type(), name).is_none()
+    {
+        // It has what its function has. To ask it for anything else would make an exception, and a message for that.
+        return has_attribute(cx, &method.function(), name);
+    }
     let look = || capi::has_attribute(object, name).map_err(external);
     match look_ahead(object, name) {
         Ahead::Found => Ok(true),
@@ -86,10 +91,8 @@ fn look_ahead<'py>(object: &Bound<'py, PyAny>, name: &Bound<'py, PyString>) -> A
             _ => Ahead::MayRunCode,
         };
     }
-    if is_method(object) {
-        // A method has what its function has, which is read from a field.
-        let function = object.getattr(intern!(py, "__func__"));
-        return function.map_or(Ahead::MayRunCode, |function| look_ahead(&function, name));
+    if let Some(method) = Method::new(object) {
+        return look_ahead(&method.function(), name);
     }
     Ahead::MayRunCode
 }
@@ -117,12 +120,4 @@ fn in_classes<'py>(
         (Ahead::Found, _) | (_, Ahead::Found) => Ahead::Found,
         _ => Ahead::Harmless,
     }
-}
-
-/// Whether an object is a bound method of Python code.
-pub(crate) fn is_method(object: &Bound<'_, PyAny>) -> bool {
-    static METHOD: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    METHOD
-        .import(object.py(), "types", "MethodType")
-        .is_ok_and(|method| object.is_exact_instance(method))
 }

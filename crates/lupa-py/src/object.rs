@@ -5,7 +5,8 @@ use crate::convert::{PyArg, to_python};
 use crate::errors::{BoxedResult, Style, external, raise_in_lua, to_exception};
 use crate::gil::{Owned, Traits, with_gil};
 use crate::greenlets;
-use crate::lookup::{has_attribute, is_method};
+use crate::lookup::has_attribute;
+use crate::names;
 use crate::pylib::PyArguments;
 use crate::runtime::LuaRuntime;
 use crate::sandbox;
@@ -94,7 +95,7 @@ fn is_comparable(object: &Bound<'_, PyAny>) -> bool {
     // The types named here are equal to their like only, and they are what Lua gets most.
     !(compares_by_identity(object)
         || object.is_none()
-        || is_method(object)
+        || capi::Method::new(object).is_some()
         || object.is_exact_instance_of::<PyCFunction>()
         || object.is_exact_instance_of::<PyList>()
         || object.is_exact_instance_of::<PyDict>()
@@ -226,7 +227,7 @@ impl PyObjectRef {
 
     fn index(&self, cx: &Context<'_, '_>, call: &mut Call<'_>) -> BoxedResult<()> {
         let object = self.bind(cx.py);
-        let key = to_python(cx, call.arg(1))?;
+        let key = names::key(cx, call.arg(1))?;
         let getter = cx.settings.attribute_getter.as_ref();
         let value = if self.by_item(getter) {
             sandbox::check_item(cx, &key)?;
@@ -245,7 +246,7 @@ impl PyObjectRef {
 
     fn new_index(&self, cx: &Context<'_, '_>, call: &mut Call<'_>) -> BoxedResult<()> {
         let object = self.bind(cx.py);
-        let key = to_python(cx, call.arg(1))?;
+        let key = names::key(cx, call.arg(1))?;
         let value = to_python(cx, call.arg(2))?;
         let setter = cx.settings.attribute_setter.as_ref();
         if self.by_item(setter) {
@@ -339,14 +340,15 @@ fn call_python(
 /// whether that is one too many. The methods of this package's own types are builtins, other builtins
 /// are called as they are.
 fn passes_self_twice(function: &Bound<'_, PyAny>, first: &Bound<'_, PyAny>) -> bool {
-    let py = function.py();
-    let is_method = is_method(function)
-        || (function.is_exact_instance_of::<PyCFunction>()
-            && (first.is_instance_of::<LuaRuntime>() || first.is_instance_of::<LuaObject>()));
-    is_method
-        && function
-            .getattr(intern!(py, "__self__"))
-            .is_ok_and(|bound_to| bound_to.is(first))
+    if let Some(method) = capi::Method::new(function) {
+        return method.is_bound_to(first);
+    }
+    let is_ours = || first.is_instance_of::<LuaRuntime>() || first.is_instance_of::<LuaObject>();
+    let of_first = || {
+        let bound_to = function.getattr(intern!(function.py(), "__self__"));
+        bound_to.is_ok_and(|bound_to| bound_to.is(first))
+    };
+    function.is_exact_instance_of::<PyCFunction>() && is_ours() && of_first()
 }
 
 /// Pushes what a Python function returned: one value, or a tuple's items if so wanted.
