@@ -63,6 +63,11 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
+/// What makes gcc's code quicker. It inlines how a function of the C API finds its argument (a sort by a Lua function takes 13 % less
+/// time), and what is declared inline as at -O3, without the size that -O3 adds elsewhere. What runs in a loop does not depend on what
+/// happens to lie before it (a kernel of strings takes 5 % less).
+const GCC_FLAGS: &str = " --param=max-inline-insns-auto=22 --param=max-inline-insns-single=200 -falign-functions=32 -falign-loops=32";
+
 /// Gives compilers the flags that `luajit-src` has no switches for, after the user's own.
 fn set_flags(msvc: bool) {
     // cc and LuaJIT's make both read CFLAGS, and cl reads CL. Unwind tables are not every target's default; without
@@ -76,11 +81,9 @@ fn set_flags(msvc: bool) {
             "-DLUAJIT_ENABLE_CHECKHOOK -funwind-tables -fno-semantic-interposition".to_owned(),
         )
     };
-    // Enough for gcc to inline how a function of the C API finds its argument (a sort by a Lua function takes 13 % less
-    // time), and of what is declared inline as much as at -O3, without the size that -O3 adds elsewhere.
     let is_gcc = |tool: cc::Tool| tool.is_like_gnu();
     if cc::Build::new().try_get_compiler().is_ok_and(is_gcc) {
-        flags.push_str(" --param=max-inline-insns-auto=22 --param=max-inline-insns-single=200");
+        flags.push_str(GCC_FLAGS);
     }
     let users = env::var(var).unwrap_or_default();
     // SAFETY: no other thread runs at this point that could read the environment.
