@@ -265,16 +265,16 @@ pub(crate) fn no_table() -> Error {
 }
 
 impl Clone for Handle {
-    /// A handle of a closed runtime can be cloned, as it can be used: the clone gives `Error::Closed`, too.
+    /// A handle of a closed runtime can be cloned, as it can be used: the clone gives `Error::Closed`, too. So it is where the process was
+    /// forked, or a thread has ended, in the middle of an operation.
     ///
     /// # Panics
     /// If there is no memory for another handle, or no room on Lua's stack.
     fn clone(&self) -> Self {
         match self.duplicate() {
             Ok(handle) => handle,
-            // No slot will be used again, so it does no harm that this one is released twice.
-            Err(Error::Closed | Error::Forked) => Handle {
-                slot: self.slot.of_a_closed_runtime(),
+            Err(Error::Closed | Error::Forked | Error::Abandoned) => Handle {
+                slot: self.slot.without_slot(),
             },
             Err(error) => panic!("a handle cannot be cloned: {error}"),
         }

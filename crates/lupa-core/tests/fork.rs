@@ -273,3 +273,32 @@ fn child_of_the_thread_that_another_waits_for() -> Result<()> {
         })
     })
 }
+
+#[test]
+fn a_thread_of_the_child_waits_for_the_one_that_has_forked() -> Result<()> {
+    for is_left in [false, true] {
+        let (forker, lua) = (Runtime::new()?, Runtime::new()?);
+        let table = lua.create_table()?;
+        if is_left {
+            use_often(&lua)?;
+        }
+        let held = lua.lock()?;
+        fork(&forker, || {
+            thread::scope(|s| -> Result<()> {
+                let other = s.spawn(|| -> Result<i32> {
+                    let copy = table.clone();
+                    copy.set(1, 42)?;
+                    table.get(1)
+                });
+                // Longer than it takes to find out that nobody has the lock.
+                thread::sleep(Duration::from_millis(500));
+                drop(held);
+                assert_eq!(other.join().unwrap()?, 42);
+                Ok(())
+            })?;
+            works(&lua)
+        })?;
+        works(&lua)?;
+    }
+    Ok(())
+}

@@ -160,8 +160,8 @@ pub enum Error {
     #[error("the Lua runtime is running")]
     Busy,
 
-    /// A host function was called, or code that may switch in the middle of an operation, while such host code of another
-    /// [`Fiber`](crate::Fiber) goes on in the same runtime.
+    /// Another [`Fiber`](crate::Fiber) is in the middle of an operation on the same runtime, which has to end before: or a host function
+    /// was called, or code that may switch in the middle of an operation, while such host code of another fiber goes on.
     #[error("this runtime waits for a function in another fiber")]
     OtherFiber,
 
@@ -173,6 +173,11 @@ pub enum Error {
     /// runtime when it forked.
     #[error("the Lua runtime was in use by another thread when the process forked")]
     Forked,
+
+    /// A thread has ended in the middle of an operation on this runtime, or without giving its [`Guard`](crate::Guard) back: nobody
+    /// can use the runtime any more.
+    #[error("a thread that was using the Lua runtime has ended without leaving it")]
+    Abandoned,
 
     /// Lua code ran longer than its time limit; see [`Runtime::set_time_limit`](crate::Runtime::set_time_limit).
     #[error("{}", Traced(TIMEOUT, &.0.traceback))]

@@ -4,11 +4,12 @@ use super::bias::{self, Bias};
 use super::watch::{self, Record};
 use crate::error::{Error, Result};
 use parking_lot::RawMutex;
-use parking_lot::lock_api::RawMutex as _;
+use parking_lot::lock_api::{RawMutex as _, RawMutexTimed as _};
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::Once;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use std::time::Duration;
 
 /// Number of forks this process descends from since the first runtime was made.
 static FORKS: AtomicU32 = AtomicU32::new(0);
@@ -139,6 +140,7 @@ impl Lock {
     fn taken(&self, me: &'static Record, biased: bool) {
         let owner = std::ptr::from_ref(me).cast_mut();
         self.owner.store(owner, Ordering::Release);
+        me.add_lock();
         self.depth.set(1);
         self.biased.set(biased);
         if !biased {
@@ -150,20 +152,17 @@ impl Lock {
 
     #[cold]
     fn wait(&self) -> Result<Held<'_>> {
-        // A thread that held the lock when the process forked does not exist in
-        // the child: nobody would ever release it.
-        // A thread of the child itself may have taken the lock and not noted it yet.
-        let mut patience = 100;
-        while !self.is_of_this_process() {
-            if patience == 0 {
-                return Err(Error::Forked);
-            }
-            patience -= 1;
-            std::thread::sleep(std::time::Duration::from_micros(100));
+        let mut patience = PATIENCE;
+        while !self.mutex.try_lock_for(LOOK) {
+            self.may_be_given_back(&mut patience)?;
         }
-        self.mutex.lock();
         while !self.bias.revoke() {
             self.bias.wait();
+            if let Err(error) = self.may_be_given_back(&mut patience) {
+                // SAFETY: the mutex was taken above.
+                unsafe { self.mutex.unlock() };
+                return Err(error);
+            }
         }
         self.taken(watch::record(), false);
         Ok(Held {
@@ -171,7 +170,31 @@ impl Lock {
             not_send: PhantomData,
         })
     }
+
+    /// Gives an error if nobody will ever give the lock back.
+    fn may_be_given_back(&self, patience: &mut u32) -> Result<()> {
+        let holder = self.holder();
+        if holder.is_some_and(Record::is_known) {
+            return match holder {
+                Some(holder) if holder.has_ended() => Err(Error::Abandoned),
+                _ => Ok(()),
+            };
+        }
+        if self.is_of_this_process() {
+            return Ok(());
+        }
+        // A thread that held the lock when the process forked does not exist in the child. A thread of the child itself may have taken
+        // the lock and not noted it yet.
+        *patience = patience.checked_sub(1).ok_or(Error::Forked)?;
+        Ok(())
+    }
 }
+
+/// Time after which who waits for the lock looks whether it will ever be given back.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// Number of looks in the child of a fork before a lock that nobody has there is given up.
+const PATIENCE: u32 = 3;
 
 /// Proof that this thread owns the lock; releases it on drop.
 pub(crate) struct Held<'a> {
@@ -199,6 +222,7 @@ impl Drop for Held<'_> {
         let depth = self.lock.depth.get() - 1;
         self.lock.depth.set(depth);
         if depth == 0 {
+            self.lock.owner().remove_lock();
             self.lock
                 .owner
                 .store(std::ptr::null_mut(), Ordering::Relaxed);
@@ -218,7 +242,6 @@ mod tests {
     use std::sync::atomic::{AtomicBool, AtomicU64};
     use std::sync::mpsc;
     use std::thread;
-    use std::time::Duration;
 
     /// A lock that is left to this thread, as far as the system allows it.
     fn left_to_this_thread() -> Lock {
@@ -314,6 +337,18 @@ mod tests {
             is_over.send(()).unwrap();
         });
         assert!(lock.try_lock().is_some());
+    }
+
+    // Breaks if the record of a thread that has ended with the lock goes to the next one, which would then be taken for the owner.
+    #[test]
+    fn a_thread_that_ends_with_it_leaves_it_to_nobody() {
+        for lock in [Lock::new(), left_to_this_thread()] {
+            let in_thread = |f: &(dyn Fn() + Sync)| thread::scope(|s| s.spawn(f).join().unwrap());
+            in_thread(&|| std::mem::forget(lock.lock().unwrap()));
+            in_thread(&|| assert!(lock.try_lock().is_none()));
+            in_thread(&|| assert!(matches!(lock.lock(), Err(Error::Abandoned))));
+            assert!(matches!(lock.lock(), Err(Error::Abandoned)));
+        }
     }
 
     /// What only one thread at a time may do, though each step is atomic.

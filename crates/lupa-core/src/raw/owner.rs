@@ -74,6 +74,9 @@ impl Drop for Owner {
     }
 }
 
+/// No key: releasing it does nothing.
+const NO_SLOT: SlotKey = -1;
+
 /// What a handle owns: a slot of the anchors, and a reference to the runtime.
 pub(crate) struct SlotOwner {
     /// Not counted among those of programs.
@@ -104,13 +107,13 @@ impl SlotOwner {
         })
     }
 
-    /// For a slot that is released twice, where that does no harm: another owner of the same.
+    /// Another owner for a runtime that nobody can enter any more: it has no slot, and would give nil.
     #[cold]
-    pub(crate) fn of_a_closed_runtime(&self) -> Self {
+    pub(crate) fn without_slot(&self) -> Self {
         let reference = Owner::uncounted(Arc::clone(self.runtime.owner().as_arc()));
         SlotOwner {
             runtime: ManuallyDrop::new(Runtime::from_owner(reference)),
-            key: self.key,
+            key: NO_SLOT,
         }
     }
 

@@ -38,6 +38,8 @@ pub(super) struct Record {
     pub(super) stack_end: AtomicUsize,
     /// The thread's number; 0 when it has ended.
     thread: AtomicUsize,
+    /// Locks of runtimes that the thread has. Only the thread itself changes it.
+    locks: AtomicUsize,
     /// The runtime of the innermost run; null when no Lua code runs.
     running: AtomicPtr<Shared>,
     /// Number of outermost runs so far.
@@ -118,13 +120,15 @@ fn register() -> &'static Record {
     let state = Watchdog::get().lock();
     // While the thread's locals are destroyed nothing would note its end: it is not watched then.
     let watched = END.try_with(|_| ()).is_ok();
-    let unused = |record: &&Record| record.thread.load(Ordering::Relaxed) == 0;
+    // A thread that has ended with a lock has it for ever: the next one must not be taken for it.
+    let unused = |record: &&Record| record.has_ended() && record.locks.load(Ordering::Acquire) == 0;
     let record = match records().find(unused) {
         Some(record) if watched => record,
         _ => {
             let record: &Record = Box::leak(Box::new(Record {
                 stack_end: AtomicUsize::new(usize::MAX),
                 thread: AtomicUsize::new(0),
+                locks: AtomicUsize::new(0),
                 running: AtomicPtr::new(std::ptr::null_mut()),
                 entries: AtomicU64::new(0),
                 at_rest: AtomicU64::new(0),
@@ -155,6 +159,30 @@ fn register() -> &'static Record {
 }
 
 impl Record {
+    /// The thread has taken a lock.
+    #[inline]
+    pub(super) fn add_lock(&self) {
+        let locks = self.locks.load(Ordering::Relaxed);
+        self.locks.store(locks + 1, Ordering::Relaxed);
+    }
+
+    /// The thread gives a lock back.
+    #[inline]
+    pub(super) fn remove_lock(&self) {
+        let locks = self.locks.load(Ordering::Relaxed);
+        self.locks.store(locks - 1, Ordering::Release);
+    }
+
+    /// Whether there is no such thread any more.
+    pub(super) fn has_ended(&self) -> bool {
+        self.thread.load(Ordering::Relaxed) == 0
+    }
+
+    /// Whether it is of a thread of this process: not of one that was lost in a fork.
+    pub(super) fn is_known(&self) -> bool {
+        records().any(|record| std::ptr::eq(record, self))
+    }
+
     /// Notes that a run of `shared` starts; gives what [`Record::leave`] takes at its end.
     #[inline]
     pub(super) fn enter(&self, shared: &Shared) -> *mut Shared {
