@@ -638,3 +638,185 @@ def test_a_conversion_may_call_lua_code_that_calls_back(lua, greenlets):
     running = greenlets.start(nested, lua, [row])
     greenlets.finish(running)
     assert list(running.result[1].values()) == [0, 1]
+
+
+def test_a_deadline_of_another_greenlet_is_not_left_behind(greenlets):
+    # Breaks (the fixture's code times out) if a greenlet begins with the deadline of one that waits in the middle of a conversion.
+    class Lazy:
+        def __getattr__(self, name):
+            greenlets.pause()
+            raise AttributeError(name)
+
+    def run(limit):
+        LuaRuntime().execute("return 1", Lazy(), timeout=limit)
+
+    first, second = greenlets.start(run, 0.1), greenlets.start(run, 60)
+    greenlets.finish(first)
+    greenlets.finish(second)
+
+
+class Key(str):
+    """A key that is looked at whenever `__getitem__` is looked for."""
+
+    def __new__(cls, ask):
+        self = super().__new__(cls, "other")
+        self.ask = ask
+        return self
+
+    def __hash__(self):
+        return hash("__getitem__")
+
+    def __eq__(self, other):
+        self.ask()
+        return False
+
+
+def with_odd_key(ask):
+    thing = types.SimpleNamespace()
+    thing.__dict__[Key(ask)] = 1
+    return thing
+
+
+def of_odd_class(ask):
+    return type("Odd", (), {Key(ask): 1})()
+
+
+def odd_module(ask):
+    module = types.ModuleType("odd")
+    module.__dict__[Key(ask)] = 1
+    return module
+
+
+class Garbage:
+    """Asks when it is destroyed, which may be in the middle of anything."""
+
+    def __init__(self, ask):
+        self.ask = ask
+
+    def __del__(self):
+        self.ask()
+
+
+@pytest.mark.parametrize("make", [with_odd_key, of_odd_class, odd_module])
+def test_nobody_enters_where_a_greenlet_was_left_in_an_operation(lua, greenlets, make):
+    # Breaks (the process, by what is overwritten on the stack) if a runtime is entered where Python code was run that nobody knew of.
+    switches = [True]
+
+    def ask():
+        if switches and greenlet.getcurrent() is not greenlets.test:
+            switches.pop()
+            greenlets.pause()
+
+    thing = make(ask)
+    first = greenlets.start(lua.eval("function(...) return ... end"), thing)
+    assert not first.dead
+    for use in (
+        lambda: lua.eval("1 + 1"),
+        lambda: lua.table_from([1, 2]),
+        lambda: lua.globals().print,
+        lambda: lua.eval("function(callback) return callback() end")(first.switch),
+    ):
+        with pytest.raises(LuaError, match="another greenlet"):
+            use()
+    assert LuaRuntime().eval("1 + 1") == 2
+    greenlets.finish(first)
+    assert first.result is thing and lua.eval("1 + 1") == 2
+
+
+def test_nobody_enters_where_a_greenlet_was_left_by_a_test_of_a_class(lua, greenlets):
+    class Odd(collections.abc.Mapping):
+        @classmethod
+        def __subclasshook__(cls, other):
+            if greenlet.getcurrent() is not greenlets.test:
+                greenlets.pause()
+            return NotImplemented
+
+    class Unknown:
+        pass
+
+    first = greenlets.start(nested, lua, [Unknown()])
+    if not first.dead:
+        with pytest.raises(LuaError, match="another greenlet"):
+            lua.eval("1 + 1")
+        greenlets.finish(first)
+    assert isinstance(first.result[1], Unknown)
+
+
+def test_destructors_of_what_lua_has_dropped_may_switch(lua, greenlets):
+    # Breaks if they run after the callback.
+    def drop():
+        lua.gccollect()
+
+    lua.execute("_G.thing = ...", Garbage(greenlets.pause))
+    first = greenlets.start(
+        lua.eval("function(drop, ...) thing = nil drop() return select('#', ...), ... end"), drop, 1, 2
+    )
+    second = greenlets.start(lua.eval, "1 + 1")
+    greenlets.finish(first, second)
+    assert first.result == (2, 1, 2)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs timers")
+def test_a_signal_handler_waits_where_another_greenlet_waits(lua, greenlets):
+    # Breaks (the process) if it runs, and switches: the first one goes on where the test's Lua code is on the stack.
+    first = greenlets.start(lua.eval(SUM), greenlets.pause, 3)
+    order = []
+
+    def handle(*_):
+        order.append("handler")
+        first.switch()
+
+    former = signal.signal(signal.SIGALRM, handle)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        lua.execute("local x = os.clock() + 0.4 repeat until os.clock() > x")
+        order.append("after")
+        while "handler" not in order:
+            pass
+        greenlets.finish(first)
+        assert first.result == 6
+    finally:
+        signal.signal(signal.SIGALRM, former)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs timers")
+def test_ctrl_c_ends_lua_code_where_another_greenlet_waits(lua, greenlets):
+    first = greenlets.start(lua.eval(SUM), greenlets.pause, 3)
+    timer = threading.Timer(0.2, signal.raise_signal, [signal.SIGINT])
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        lua.execute("while true do end", timeout=10)
+    timer.join()
+    greenlets.finish(first)
+    assert first.result == 6
+
+
+@pytest.mark.parametrize("code", [SUM, "function(switch) xpcall(error, function() switch() end) end"])
+def test_a_thread_that_ends_with_a_greenlet_in_lua_code(lua, code):
+    # Breaks (the process, or its state is used by two) if the next thread is taken for the one that has ended.
+    kept = []
+
+    def leave():
+        here = greenlet.getcurrent()
+        one = greenlet.greenlet(lambda: lua.eval(code)(lambda *_: here.switch(), 3))
+        kept.append(one)
+        one.switch()
+
+    thread = threading.Thread(target=leave)
+    thread.start()
+    thread.join()
+    errors = []
+
+    def use():
+        try:
+            lua.execute("error('x', 9)")
+        except LuaError as error:
+            errors.append(str(error))
+
+    threads = [threading.Thread(target=use) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+        thread.join()
+    assert all("has ended" in error for error in errors) and len(errors) == 3
+    with pytest.raises(LuaError, match="has ended"):
+        lua.eval("1")

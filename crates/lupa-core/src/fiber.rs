@@ -10,8 +10,8 @@ use crate::runtime::Runtime;
 /// Lua code and its callbacks lie on the native stack, and a runtime's calls have to end in the order in which they
 /// began. A host that switches inside callbacks says so by this type, in each of its fibers: around the callbacks
 /// in which it may switch ([`Fiber::callback`]), around what may switch while values are pushed or a table is filled
-/// ([`Fiber::operation`]), and where it enters Lua while such code goes on ([`Fiber::enter`]). Then each fiber can run Lua code of its own runtime, and time limits are each fiber's own; and
-/// where several share one runtime, what would break it is an error.
+/// ([`Fiber::operation`]), and around each operation on a runtime ([`Fiber::enter`]). Then each fiber can run Lua code of its own runtime,
+/// and time limits are each fiber's own; and where several share one runtime, what would break it is an error.
 ///
 /// ```
 /// use lupa_core::{Error, Fiber, Function, Runtime};
@@ -21,7 +21,7 @@ use crate::runtime::Runtime;
 /// let first = lua.function(|second: Function| {
 ///     Fiber::new(1).callback(|| {
 ///         // Here the host switches to the second fiber, which runs Lua code, too ...
-///         Fiber::new(2).enter(&second.runtime())?;
+///         let _entered = Fiber::new(2).enter(&second.runtime())?;
 ///         // ... and could switch back in its callback, if that were not refused.
 ///         Ok(second.call::<()>(()).is_err())
 ///     })?
@@ -39,16 +39,35 @@ impl Fiber {
         Fiber(number)
     }
 
-    /// This thread runs this fiber, and is about to enter Lua: to run code of this runtime.
+    /// This thread runs this fiber, which begins an operation on this runtime: it ends with what is given. Operations may lie inside one
+    /// another.
+    ///
+    /// ```
+    /// use lupa_core::{Error, Fiber, Runtime};
+    ///
+    /// let lua = Runtime::new()?;
+    /// let first = Fiber::new(1).enter(&lua)?;
+    /// // Where the host has not said that it may switch, nobody else gets in.
+    /// assert!(matches!(Fiber::new(2).enter(&lua), Err(Error::OtherFiber)));
+    /// Fiber::new(1).operation(&lua, || Fiber::new(2).enter(&lua).map(drop))??;
+    /// drop(first);
+    /// Fiber::new(2).enter(&lua)?;
+    /// # Ok::<(), Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Error::OtherFiber`](crate::Error::OtherFiber) if the runtime waits for a callback of another fiber in the middle of a Lua
-    /// function: in a message handler or a hook, such as [`Runtime::set_check`]'s. Nothing may be run in it then.
-    pub fn enter(self, runtime: &Runtime) -> Result<()> {
-        fibers::enter(self.0, runtime.shared())
+    /// [`Error::OtherFiber`](crate::Error::OtherFiber) if another fiber is in an operation on the runtime, and not in host code of
+    /// [`Fiber::callback`] or [`Fiber::operation`]; and if it is, but in the middle of a Lua function: in a message handler or a
+    /// hook, such as [`Runtime::set_check`]'s. Nothing may be run in the runtime then.
+    pub fn enter(self, runtime: &Runtime) -> Result<Entered> {
+        let _operation = fibers::enter(self.0, runtime.shared())?;
+        Ok(Entered { _operation })
     }
 
     /// Runs host code that Lua code has called in this fiber, in which the thread may switch to other ones.
+    ///
+    /// When the fiber comes back here, others must be in no operation on the runtime but in host code that is said by this type.
+    /// The process ends otherwise, since nothing on the runtime's stack could end any more.
     ///
     /// # Errors
     /// [`Error::OtherFiber`](crate::Error::OtherFiber), and `f` is not run, if Lua code of the same runtime waits for a
@@ -80,5 +99,17 @@ impl Fiber {
     /// As [`Fiber::callback`].
     pub fn operation<R>(self, runtime: &Runtime, f: impl FnOnce() -> R) -> Result<R> {
         fibers::operation(self.0, runtime.shared(), f)
+    }
+}
+
+/// An operation of a [`Fiber`] on a runtime, which ends when this is dropped.
+#[must_use = "the operation ends when this is dropped"]
+pub struct Entered {
+    _operation: fibers::Operation,
+}
+
+impl std::fmt::Debug for Entered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Entered")
     }
 }

@@ -129,7 +129,7 @@ pub use error::{
     ArgumentError, ContextError, ConversionError, Error, ErrorContext, ExternalError,
     ExternalResult, Location, Message, Result, RuntimeError, StopError, Subject, SyntaxError,
 };
-pub use fiber::Fiber;
+pub use fiber::{Entered, Fiber};
 pub use filter::{Access, AttributeFilter};
 pub use function::Function;
 pub use function_info::{FunctionInfo, FunctionKind};

@@ -174,12 +174,6 @@ pub(crate) fn module_count(_py: Python<'_>) -> ffi::Py_ssize_t {
 /// Callbacks that are going on, in all threads. Only changed with the GIL.
 static CALLBACKS: AtomicUsize = AtomicUsize::new(0);
 
-/// Whether any thread is in a callback.
-#[inline]
-pub(crate) fn callbacks_go_on(_py: Python<'_>) -> bool {
-    CALLBACKS.load(Ordering::Relaxed) != 0
-}
-
 /// The interpreter is about to end.
 static EXITING: AtomicBool = AtomicBool::new(false);
 

@@ -5,7 +5,7 @@
 use crate::errors::{BoxedResult, external, lua_error};
 use crate::gil::module_count;
 use crate::settings::Context;
-use lupa_core::{Fiber, Runtime};
+use lupa_core::{Entered, Fiber, Runtime};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -63,15 +63,15 @@ fn look_for_greenlets(py: Python<'_>) -> BoxedResult<bool> {
     Ok(true)
 }
 
-/// Code of a runtime is about to be run while callbacks go on.
+/// An operation on a runtime begins, which lasts as long as what is given; nothing is given without greenlets.
 #[inline]
-pub(crate) fn enter(py: Python<'_>, runtime: &Runtime) -> BoxedResult<()> {
+pub(crate) fn enter(py: Python<'_>, runtime: &Runtime) -> BoxedResult<Option<Entered>> {
     if may_be_there(py)
         && let Some(fiber) = current(py)?
     {
-        fiber.enter(runtime).map_err(|_| in_another(py))?;
+        return Ok(Some(fiber.enter(runtime).map_err(|_| in_another(py))?));
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Runs a callback, in which the thread may switch to another greenlet.
@@ -91,11 +91,34 @@ fn switching(py: Python<'_>, f: impl FnOnce() -> BoxedResult<()>) -> BoxedResult
     }
 }
 
-/// Runs what runs Python's signal handlers between two instructions of Lua code: as a callback, but where that would be refused
-/// it runs all the same, since a Ctrl-C must not be lost.
-pub(crate) fn signals<R>(py: Python<'_>, f: impl Fn() -> R) -> BoxedResult<R> {
-    let done = current(py)?.and_then(|fiber| fiber.callback(&f).ok());
-    Ok(done.unwrap_or_else(f))
+/// Runs what runs Python's signal handlers between two instructions of Lua code, as a callback. Where that would be refused, they must not
+/// switch: then none is run, and nothing given, unless there are none but Python's own for Ctrl-C.
+pub(crate) fn signals<R>(py: Python<'_>, f: impl Fn() -> R) -> BoxedResult<Option<R>> {
+    let Some(fiber) = current(py)? else {
+        return Ok(Some(f()));
+    };
+    match fiber.callback(&f) {
+        Ok(done) => Ok(Some(done)),
+        Err(_) => Ok(has_own_handlers_only(py)?.then(f)),
+    }
+}
+
+/// Whether no signal has a handler in Python but that of Ctrl-C, which raises KeyboardInterrupt.
+#[cold]
+fn has_own_handlers_only(py: Python<'_>) -> PyResult<bool> {
+    // That in C: what is written in Python runs handlers itself.
+    let signal = py.import(intern!(py, "_signal"))?;
+    let own = signal.getattr(intern!(py, "default_int_handler"))?;
+    for number in signal
+        .call_method0(intern!(py, "valid_signals"))?
+        .try_iter()?
+    {
+        let handler = signal.call_method1(intern!(py, "getsignal"), (number?,))?;
+        if handler.is_callable() && !handler.is(&own) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Runs Python code in the middle of an operation on a runtime, as [`callback`] does with what Lua code calls.

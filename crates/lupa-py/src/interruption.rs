@@ -65,7 +65,10 @@ fn check_signals() -> lupa_core::Result<bool> {
     if IS_MAIN.get() == Some((process, false)) {
         return Ok(false);
     }
-    with_gil(|py| greenlets::signals(py, || run_handlers(py, process)).map_err(external)?)
+    let handled =
+        with_gil(|py| greenlets::signals(py, || run_handlers(py, process)).map_err(external));
+    // Where none could be run they wait for another look.
+    handled?.unwrap_or(Ok(true))
 }
 
 /// Gives whether this is the main thread of the process.

@@ -38,12 +38,7 @@ pub(crate) fn has_attribute(
     object: &Bound<'_, PyAny>,
     name: &Bound<'_, PyString>,
 ) -> Result<bool> {
-    if let Some(method) = Method::new(object)
-        && class_attribute(&object.get_type(), name).is_none()
-    {
-        // It has what its function has. To ask it for anything else would make an exception, and a message for that.
-        return has_attribute(cx, &method.function(), name);
-    }
+    let object = &holder(object, name);
     let look = || capi::has_attribute(object, name).map_err(external);
     match look_ahead(object, name) {
         Ahead::Found => Ok(true),
@@ -58,7 +53,8 @@ pub(crate) fn ask_class<R>(
     object: &Bound<'_, PyAny>,
     f: impl FnOnce() -> R,
 ) -> Result<R> {
-    match look_ahead(object, intern!(cx.py, "__class__")) {
+    let name = intern!(cx.py, "__class__");
+    match look_ahead(&holder(object, name), name) {
         Ahead::Found | Ahead::Harmless => Ok(f()),
         Ahead::MayRunCode => greenlets::operation(cx, || Ok(f())),
     }
@@ -91,10 +87,24 @@ fn look_ahead<'py>(object: &Bound<'py, PyAny>, name: &Bound<'py, PyString>) -> A
             _ => Ahead::MayRunCode,
         };
     }
-    if let Some(method) = Method::new(object) {
-        return look_ahead(&method.function(), name);
+    if Method::new(object).is_some() {
+        // What it has beside that of its function is its class's: see `holder`.
+        return in_class(&class, name);
     }
     Ahead::MayRunCode
+}
+
+/// Who has an attribute if an object has it: what a bound method has beside that of its class is its function's, which may be a method in
+/// turn. To ask a method for what it has not would make an exception, and a message for that.
+fn holder<'py>(object: &Bound<'py, PyAny>, name: &Bound<'py, PyString>) -> Bound<'py, PyAny> {
+    let mut holder = object.clone();
+    while let Some(method) = Method::new(&holder)
+        && class_attribute(&holder.get_type(), name).is_none()
+    {
+        let function = method.function();
+        holder = function;
+    }
+    holder
 }
 
 /// What is known of an attribute of the instances of a class.

@@ -197,8 +197,13 @@ pub(crate) fn callback(
         let settings = Settings::of(&runtime).ok_or_else(gone)?;
         let owner = settings.owner.get(py).ok_or_else(gone)?;
         let cx = Context::new(py, &runtime, settings, Some(&owner));
-        let raised = greenlets::callback(py, || f(&cx, call)).err();
-        cx.settings.held.drop_parked(py);
+        let run = || {
+            let result = f(&cx, call);
+            // Runs destructors, which may switch as the rest may.
+            cx.settings.held.drop_parked(py);
+            result
+        };
+        let raised = greenlets::callback(py, run).err();
         match raised {
             None => Ok(()),
             Some(error) => {

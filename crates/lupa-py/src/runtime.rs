@@ -3,7 +3,7 @@
 use crate::codec::{Codec, UTF8, ascii};
 use crate::convert::{PyArg, text, to_python};
 use crate::errors::{BoxedResult, Style, exception, external, lua_error, to_exception};
-use crate::gil::{BackReference, Held, RunningLua, WithoutGil, callbacks_go_on};
+use crate::gil::{BackReference, Held, RunningLua, WithoutGil};
 use crate::greenlets;
 use crate::interruption;
 use crate::object::PythonFilter;
@@ -12,7 +12,7 @@ use crate::pylib;
 use crate::settings::{Context, Settings};
 use crate::table_from;
 use crate::wrappers::{collect, push_tuple};
-use lupa_core::{Around, Error, Guard, Libs, Reference, Runtime};
+use lupa_core::{Around, Entered, Error, Guard, Libs, Reference, Runtime};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -40,17 +40,26 @@ pub(crate) struct LuaRuntime {
 impl LuaRuntime {
     /// Takes the runtime's lock; releases the GIL if that means waiting.
     #[inline]
-    pub(crate) fn lock(&self, py: Python<'_>) -> BoxedResult<Guard<'_>> {
-        if callbacks_go_on(py) {
-            greenlets::enter(py, &self.runtime)?;
-        }
-        if let Some(guard) = self.runtime.try_lock() {
-            return Ok(guard);
-        }
-        WithoutGil(py)
-            .around(|| self.runtime.lock())
-            .map_err(|error| lua_error(py, &error.to_string()).into())
+    pub(crate) fn lock(&self, py: Python<'_>) -> BoxedResult<Locked<'_>> {
+        let entered = greenlets::enter(py, &self.runtime)?;
+        let guard = match self.runtime.try_lock() {
+            Some(guard) => guard,
+            None => WithoutGil(py)
+                .around(|| self.runtime.lock())
+                .map_err(|error| lua_error(py, &error.to_string()))?,
+        };
+        Ok(Locked {
+            _entered: entered,
+            _guard: guard,
+        })
     }
+}
+
+/// A runtime locked for an operation.
+pub(crate) struct Locked<'a> {
+    /// Ends first: with the lock held.
+    _entered: Option<Entered>,
+    _guard: Guard<'a>,
 }
 
 impl Drop for LuaRuntime {
@@ -307,7 +316,7 @@ impl LuaRuntime {
         let mut sources = vec![items.clone().into_any()];
         sources.extend(kwargs.map(|kwargs| kwargs.clone().into_any()));
         operate(slf, Style::Plain, |cx| {
-            table_from::build(cx, &sources, false)
+            table_from::build(cx, &sources, Vec::new(), false)
         })
     }
 
@@ -320,8 +329,9 @@ impl LuaRuntime {
         recursive: bool,
     ) -> BoxedResult<Bound<'py, PyAny>> {
         let sources: Vec<_> = args.iter().collect();
+        let read = table_from::read_ahead(slf.py(), &sources)?;
         operate(slf, Style::Plain, |cx| {
-            table_from::build(cx, &sources, recursive)
+            table_from::build(cx, &sources, read, recursive)
         })
     }
 
@@ -431,8 +441,9 @@ impl LuaRuntime {
     /// Closes the runtime where nobody waits for an exception, which Python then prints.
     fn close_unasked(&self, py: Python<'_>) {
         match self.runtime.close() {
-            // In a fork's child another thread of the parent's may have been running Lua code: the state stays.
-            Ok(()) | Err(Error::Busy | Error::Forked) => {}
+            // In a fork's child another thread of the parent's may have been running Lua code, and a thread may have ended while a
+            // greenlet of it did: the state stays.
+            Ok(()) | Err(Error::Busy | Error::Forked | Error::Abandoned) => {}
             Err(error) => {
                 exception(py, error).write_unraisable(py, Some(&py.get_type::<Self>()));
             }

@@ -2,7 +2,7 @@
 
 use crate::capi::{iterates_as, references};
 use crate::convert::{PyArg, to_python};
-use crate::errors::external;
+use crate::errors::{BoxedResult, external};
 use crate::greenlets;
 use crate::lookup::ask_class;
 use crate::settings::Context;
@@ -20,10 +20,11 @@ use std::collections::HashMap;
 /// Nested collections that are converted at most: each takes some native stack.
 const MAX_DEPTH: usize = 1000;
 
-/// Makes one table of all sources.
+/// Makes one table of all sources, of which some may have been read ahead.
 pub(crate) fn build<'py>(
     cx: &Context<'_, 'py>,
     sources: &[Bound<'py, PyAny>],
+    read: Vec<Option<Entries<'py>>>,
     recursive: bool,
 ) -> Result<Bound<'py, PyAny>> {
     let mut filler = Filler {
@@ -33,18 +34,13 @@ pub(crate) fn build<'py>(
         known: HashMap::new(),
         depth: 0,
     };
-    let entries = if greenlets::are_there(cx.py).map_err(external)? {
-        collect_all(cx, sources)?
-    } else {
-        Vec::new()
-    };
     let (array, hash) = sizes(sources);
     let table = cx.runtime.create_table_with(array, hash, |table| {
         let mut next = 1;
-        let mut entries = entries.into_iter();
+        let mut read = read.into_iter();
         for source in sources {
             filler.remember(source, table)?;
-            match entries.next().flatten() {
+            match read.next().flatten() {
                 Some(entries) => filler.add(table, entries, &mut next)?,
                 None => filler.fill(table, source, &mut next)?,
             }
@@ -71,7 +67,7 @@ fn sizes(sources: &[Bound<'_, PyAny>]) -> (usize, usize) {
 }
 
 /// What a table is made of, where Python code has to be asked for it.
-enum Entries<'py> {
+pub(crate) enum Entries<'py> {
     Items(Vec<Bound<'py, PyAny>>),
     Pairs(Vec<(Bound<'py, PyAny>, Bound<'py, PyAny>)>),
 }
@@ -84,22 +80,22 @@ fn plain<'a, 'py, T: PyTypeInfo + PyTypeCheck>(
     iterates_as::<T>(source).then_some(list)
 }
 
-/// Asks Python code for what the sources have before there is a table: it may switch to another greenlet, and has the stack as it
-/// was then.
-fn collect_all<'py>(
-    cx: &Context<'_, 'py>,
+/// Reads the sources for which Python code has to be asked, if there are greenlets: it may switch to others, and has to do so before the
+/// operation on the runtime begins.
+pub(crate) fn read_ahead<'py>(
+    py: Python<'py>,
     sources: &[Bound<'py, PyAny>],
-) -> Result<Vec<Option<Entries<'py>>>> {
-    let collected = sources.iter().map(|source| {
+) -> BoxedResult<Vec<Option<Entries<'py>>>> {
+    if !greenlets::are_there(py)? {
+        return Ok(Vec::new());
+    }
+    let read = sources.iter().map(|source| {
         let is_known = source.is_instance_of::<PyDict>() || source.is_instance_of::<LuaTable>();
         let is_known =
             is_known || plain::<PyList>(source).is_some() || plain::<PyTuple>(source).is_some();
         (!is_known).then(|| collect(source)).transpose()
     });
-    let collected = collected.collect::<PyResult<_>>().map_err(external)?;
-    // Others may have run in between: the deadline is that of this one again.
-    greenlets::enter(cx.py, cx.runtime).map_err(external)?;
-    Ok(collected)
+    Ok(read.collect::<PyResult<_>>()?)
 }
 
 fn collect<'py>(source: &Bound<'py, PyAny>) -> PyResult<Entries<'py>> {
