@@ -181,10 +181,13 @@ group(
     ("Class()", "none(Thing)"),
     ("o.x", "attribute(thing)"),
     ("o.x = i", "set_attribute(thing)"),
+    ("o.attribute, a name as they are", "named(thing)"),
+    ("o.attribute = i", "set_named(thing)"),
     ("list[i]", "item(python_list)"),
     ("list[i] = i", "set_item(python_list)"),
     ("dict.x, an item", "attribute(python_dict)"),
     ("dict.x = i, an item", "set_attribute(python_dict)"),
+    ("dict.attribute, an item", "named(python_dict)"),
     ("as_attrgetter(o).x", "attributes(thing)"),
     ("as_itemgetter(dict).x", "items(python_dict)"),
     ("f(python.args{1, b = 2})", "arguments(keywords)"),
@@ -199,6 +202,7 @@ group(
             "local t = {} return function(o) for i = 1, 1000 do o(t) end end")
         method = loop("o:method()")
         attribute, set_attribute = loop("local _ = o.x"), loop("o.x = i")
+        named, set_named = loop("local _ = o.attribute"), loop("o.attribute = i")
         item, set_item = loop("local _ = o[i]"), loop("o[i] = i")
         attributes = loop("local _ = python.as_attrgetter(o).x")
         items = loop("local _ = python.as_itemgetter(o).x")
@@ -207,12 +211,12 @@ group(
         builtins, caught = loop("local _ = python.builtins.len"), loop("pcall(o)")
 
         class Thing:
-            x = 1
+            x = attribute = 1
             def method(self): pass
             def __str__(self): return "thing"
 
         thing = Thing()
-        python_list, python_dict = list(range(1001)), {"x": 1}
+        python_list, python_dict = list(range(1001)), {"x": 1, "attribute": 1}
         def nothing(): pass
         def nothing_of(a): pass
         def identity(a): return a

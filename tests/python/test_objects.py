@@ -1,6 +1,7 @@
 """Python objects in Lua: indexing, tostring, identity, python.none, builtins and eval."""
 
 import builtins
+import threading
 import types
 
 import pytest
@@ -317,3 +318,79 @@ def test_cdata_can_be_indexed_and_passed_back(lua):
     assert lua.eval("(...)[1]", array) == 7
     point = lua.eval("require('ffi').new('struct { int x; double y; }', 1, 2.5)")
     assert (point.x, point.y) == (1, 2.5)
+
+
+@pytest.mark.parametrize("make", [lambda items: items, lambda items: types.SimpleNamespace(**items)])
+def test_names_are_never_mistaken_for_one_another(lua, make):
+    # Breaks if a name that is kept is found for another one: by the place where it is kept, by a part of it, or by the
+    # place that another string had before in Lua.
+    other = lupa.LuaRuntime()
+    get = "function(o, names) local t = {} for i = 1, #names do t[i] = o[names[i]] end return t end"
+    for start in range(0, 20_000, 2000):
+        names = [f"{stem}{i}" for i in range(start, start + 1000) for stem in ("n", "name_", "größe", "long" * 20)]
+        thing = make(dict(zip(names, range(len(names)))))
+        for runtime in (lua, other, lua):
+            found = runtime.eval(get)(thing, runtime.table_from(names))
+            assert list(found.values()) == list(range(len(names)))
+        lua.gccollect()
+
+
+def test_names_of_other_encodings(lua):
+    latin = lupa.LuaRuntime(encoding="latin-1")
+    as_bytes = lupa.LuaRuntime(encoding=None)
+    items = {"größe": 1, "gr\u00c3\u00b6\u00c3\u009fe": 2, "größe".encode(): 3}
+    for runtime, code, expected in [
+        (lua, "function(o) return o['größe'] end", 1),
+        (latin, "function(o) return o['gr\\xc3\\xb6\\xc3\\x9fe'] end", 2),
+        (latin, "function(o) return o['gr\\xf6\\xdfe'] end", 1),
+        (as_bytes, "function(o) return o['gr\\xc3\\xb6\\xc3\\x9fe'] end", 3),
+        (lua, "function(o) return o['größe'] end", 1),
+    ]:
+        assert runtime.eval(code)(items) == expected
+    with pytest.raises(UnicodeDecodeError):
+        lua.eval("function(o) return o['gr\\xf6\\xdfe'] end")(items)
+
+
+def test_names_in_several_threads(lua):
+    # Each thread has its own, and may end while Lua code goes on elsewhere.
+    things = [types.SimpleNamespace(**{f"name_{i}": i}) for i in range(4)]
+    results = []
+
+    def work(i):
+        runtime = lupa.LuaRuntime()
+        get = runtime.eval(f"function(o) local sum = 0 for _ = 1, 100 do sum = sum + o.name_{i} end return sum end")
+        results.append((i, get(things[i])))
+
+    for _ in range(3):
+        threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert sorted(results) == sorted([(i, 100 * i) for i in range(4)] * 3)
+
+
+def test_bound_methods_have_items_if_what_they_call_has(lua):
+    class WithItems:
+        def __call__(self, *args):
+            return args
+
+        def __getitem__(self, key):
+            return f"item {key}"
+
+    plain = types.MethodType(lambda self: self, 7)
+    of_items = types.MethodType(WithItems(), 7)
+    nested = plain
+    for _ in range(100_000):
+        nested = types.MethodType(nested, 7)
+    kind = lua.eval("function(o) return o.__name__ end")
+    assert kind(plain) == "<lambda>"
+    # `hasattr` says that it has items, as lupa asks, though Python itself gives none.
+    assert hasattr(of_items, "__getitem__")
+    with pytest.raises(TypeError, match="not subscriptable"):
+        lua.eval("function(o) return o.x end")(of_items)
+    assert lua.eval("function(o) return o() end")(plain) == 7
+    assert lua.eval("function(o) return type(o) end")(nested) == "userdata"
+    # Taken apart one by one: CPython's own destructor of so many goes deep.
+    while isinstance(nested, types.MethodType):
+        nested = nested.__func__
