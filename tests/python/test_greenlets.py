@@ -749,7 +749,10 @@ def test_destructors_of_what_lua_has_dropped_may_switch(lua, greenlets):
 
     lua.execute("_G.thing = ...", Garbage(greenlets.pause))
     first = greenlets.start(
-        lua.eval("function(drop, ...) thing = nil drop() return select('#', ...), ... end"), drop, 1, 2
+        lua.eval("function(drop, ...) thing = nil drop() return select('#', ...), ... end"),
+        drop,
+        1,
+        2,
     )
     second = greenlets.start(lua.eval, "1 + 1")
     greenlets.finish(first, second)
@@ -791,7 +794,9 @@ def test_ctrl_c_ends_lua_code_where_another_greenlet_waits(lua, greenlets):
     assert first.result == 6
 
 
-@pytest.mark.parametrize("code", [SUM, "function(switch) xpcall(error, function() switch() end) end"])
+@pytest.mark.parametrize(
+    "code", [SUM, "function(switch) xpcall(error, function() switch() end) end"]
+)
 def test_a_thread_that_ends_with_a_greenlet_in_lua_code(lua, code):
     # Breaks (the process, or its state is used by two) if the next thread is taken for the one that has ended.
     kept = []

@@ -320,14 +320,20 @@ def test_cdata_can_be_indexed_and_passed_back(lua):
     assert (point.x, point.y) == (1, 2.5)
 
 
-@pytest.mark.parametrize("make", [lambda items: items, lambda items: types.SimpleNamespace(**items)])
+@pytest.mark.parametrize(
+    "make", [lambda items: items, lambda items: types.SimpleNamespace(**items)]
+)
 def test_names_are_never_mistaken_for_one_another(lua, make):
     # Breaks if a name that is kept is found for another one: by the place where it is kept, by a part of it, or by the
     # place that another string had before in Lua.
     other = lupa.LuaRuntime()
     get = "function(o, names) local t = {} for i = 1, #names do t[i] = o[names[i]] end return t end"
     for start in range(0, 20_000, 2000):
-        names = [f"{stem}{i}" for i in range(start, start + 1000) for stem in ("n", "name_", "größe", "long" * 20)]
+        names = [
+            f"{stem}{i}"
+            for i in range(start, start + 1000)
+            for stem in ("n", "name_", "größe", "long" * 20)
+        ]
         thing = make(dict(zip(names, range(len(names)))))
         for runtime in (lua, other, lua):
             found = runtime.eval(get)(thing, runtime.table_from(names))
@@ -358,7 +364,9 @@ def test_names_in_several_threads(lua):
 
     def work(i):
         runtime = lupa.LuaRuntime()
-        get = runtime.eval(f"function(o) local sum = 0 for _ = 1, 100 do sum = sum + o.name_{i} end return sum end")
+        get = runtime.eval(
+            f"function(o) local sum = 0 for _ = 1, 100 do sum = sum + o.name_{i} end return sum end"
+        )
         results.append((i, get(things[i])))
 
     for _ in range(3):

@@ -103,6 +103,20 @@ impl Fiber {
 }
 
 /// An operation of a [`Fiber`] on a runtime, which ends when this is dropped.
+///
+/// ```
+/// use lupa_core::{Entered, Fiber, Runtime};
+///
+/// /// What a host that has fibers does first in each of its operations.
+/// fn begin(lua: &Runtime, current: Option<Fiber>) -> lupa_core::Result<Option<Entered>> {
+///     current.map(|fiber| fiber.enter(lua)).transpose()
+/// }
+///
+/// let lua = Runtime::new()?;
+/// let _entered = begin(&lua, Some(Fiber::new(1)))?;
+/// assert_eq!(lua.load("return 1 + 1").eval::<i32>()?, 2);
+/// # Ok::<(), lupa_core::Error>(())
+/// ```
 #[must_use = "the operation ends when this is dropped"]
 pub struct Entered {
     _operation: fibers::Operation,
