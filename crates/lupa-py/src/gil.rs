@@ -15,6 +15,7 @@
 use lupa_core::Around;
 use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString};
 use pyo3::{PyTraverseError, PyVisit};
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -157,18 +158,38 @@ pub(crate) fn with_gil<R>(f: impl FnOnce(Python<'_>) -> R) -> R {
     f(unsafe { Python::assume_attached() })
 }
 
-/// How many modules there are in `sys.modules`, which is asked in each callback: a load, where `len` is a call.
+/// The dict `sys.modules` that the interpreter has begun with, for ever.
 #[inline]
-pub(crate) fn module_count(_py: Python<'_>) -> ffi::Py_ssize_t {
+fn modules_dict(_py: Python<'_>) -> *mut ffi::PyObject {
     static MODULES: AtomicPtr<ffi::PyObject> = AtomicPtr::new(std::ptr::null_mut());
     let mut modules = MODULES.load(Ordering::Relaxed);
     if modules.is_null() {
-        // SAFETY: the token proves that there is an interpreter. The dict lives as long as that.
-        modules = unsafe { ffi::PyImport_GetModuleDict() };
+        // SAFETY: the token proves that there is an interpreter. It is asked until the end of that, so the reference is never given back.
+        modules = unsafe {
+            let modules = ffi::PyImport_GetModuleDict();
+            ffi::Py_INCREF(modules);
+            modules
+        };
         MODULES.store(modules, Ordering::Relaxed);
     }
+    modules
+}
+
+/// How many modules there are in `sys.modules`, which is asked in each operation: a load, where `len` is a call.
+#[inline]
+pub(crate) fn module_count(py: Python<'_>) -> ffi::Py_ssize_t {
     // SAFETY: a dict, and this thread has the GIL.
-    unsafe { (*modules.cast::<ffi::PyDictObject>()).ma_used }
+    unsafe { (*modules_dict(py).cast::<ffi::PyDictObject>()).ma_used }
+}
+
+/// A module that was imported. Nothing is imported for that, which fails when the interpreter ends.
+pub(crate) fn module<'py>(
+    py: Python<'py>,
+    name: &Bound<'py, PyString>,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    // SAFETY: an object that lives, and this thread has the GIL.
+    let modules = unsafe { Bound::from_borrowed_ptr(py, modules_dict(py)) };
+    modules.cast::<PyDict>()?.get_item(name)
 }
 
 /// Callbacks that are going on, in all threads. Only changed with the GIL.

@@ -3,13 +3,12 @@
 //! Nothing is asked of them before the `greenlet` package is imported.
 
 use crate::errors::{BoxedResult, external, lua_error};
-use crate::gil::module_count;
+use crate::gil::{module, module_count};
 use crate::settings::Context;
 use lupa_core::{Entered, Fiber, Runtime};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyDict;
 use std::sync::atomic::{AtomicIsize, Ordering};
 
 /// `greenlet.getcurrent`.
@@ -45,12 +44,8 @@ fn current(py: Python<'_>) -> BoxedResult<Option<Fiber>> {
 /// Whether they are there, and ready.
 #[cold]
 fn look_for_greenlets(py: Python<'_>) -> BoxedResult<bool> {
-    let modules = py
-        .import(intern!(py, "sys"))?
-        .getattr(intern!(py, "modules"))?;
     // The one that switches; the package around it may still be on its way.
-    let name = intern!(py, "greenlet._greenlet");
-    let Some(module) = modules.cast::<PyDict>()?.get_item(name)? else {
+    let Some(module) = module(py, intern!(py, "greenlet._greenlet"))? else {
         SEEN.store(module_count(py), Ordering::Relaxed);
         return Ok(false);
     };
