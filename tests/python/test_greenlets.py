@@ -707,7 +707,7 @@ def test_nobody_enters_where_a_greenlet_was_left_in_an_operation(lua, greenlets,
             switches.pop()
             greenlets.pause()
 
-    thing = make(ask)
+    thing, table = make(ask), lua.table()
     first = greenlets.start(lua.eval("function(...) return ... end"), thing)
     assert not first.dead
     for use in (
@@ -718,9 +718,10 @@ def test_nobody_enters_where_a_greenlet_was_left_in_an_operation(lua, greenlets,
     ):
         with pytest.raises(LuaError, match="another greenlet"):
             use()
+    assert repr(table) == "<Lua object of a runtime that cannot be used here>"
     assert LuaRuntime().eval("1 + 1") == 2
     greenlets.finish(first)
-    assert first.result is thing and lua.eval("1 + 1") == 2
+    assert first.result is thing and lua.eval("1 + 1") == 2 and repr(table).startswith("<Lua table")
 
 
 def test_nobody_enters_where_a_greenlet_was_left_by_a_test_of_a_class(lua, greenlets):

@@ -278,10 +278,10 @@ impl LuaObject {
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> BoxedResult<String> {
-        // A repr is for messages, so it works after the end, too, and where a fork has left the
-        // runtime locked for ever.
+        // A repr is for messages, so it works after the end, too, where another greenlet is in the middle of something, and where a fork
+        // or the end of a thread has left the runtime locked for ever.
         if slf.get().runtime.get().lock(slf.py()).is_err() {
-            return Ok("<Lua object of a runtime in use when the process forked>".to_owned());
+            return Ok("<Lua object of a runtime that cannot be used here>".to_owned());
         }
         operate(slf, Style::Plain, |_, reference| {
             match describe(reference) {
