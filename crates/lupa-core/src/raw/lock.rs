@@ -95,6 +95,20 @@ impl Lock {
         })
     }
 
+    /// Runs `f` with the lock if it is left to this thread, which does not have it; gives the thread's record then. For what is done at
+    /// once: `f` takes no lock, runs no code of others, and does not unwind, so nobody is told who has the lock meanwhile.
+    #[inline]
+    pub(super) fn at_once(&self, f: impl FnOnce()) -> Option<&'static Record> {
+        let me = watch::record();
+        let is_free = !std::ptr::eq(self.owner.load(Ordering::Relaxed), me);
+        if !(is_free && self.is_of_this_process() && self.bias.take(me)) {
+            return None;
+        }
+        f();
+        self.bias.give_back();
+        Some(me)
+    }
+
     /// Whether the lock was ever left to a thread.
     pub(super) fn was_left(&self) -> bool {
         self.bias.was_left()
@@ -403,6 +417,49 @@ mod tests {
             counter.0.load(Ordering::Relaxed),
             TIMES + others[0] + others[1]
         );
+    }
+
+    // Breaks if `Lock::at_once` does without `Bias::take`, or gives back what this thread has besides.
+    #[test]
+    fn what_is_done_at_once_is_done_alone() {
+        const TIMES: u64 = 300_000;
+        let lock = left_to_this_thread();
+        let counter = Guarded::default();
+        // Long enough for two to meet.
+        let add = || {
+            let n = counter.0.load(Ordering::Relaxed);
+            (0..50).for_each(|_| std::hint::spin_loop());
+            counter.0.store(n + 1, Ordering::Relaxed);
+        };
+        let is_over = AtomicBool::new(false);
+        let (at_once, others) = thread::scope(|s| {
+            let other = s.spawn(|| {
+                let mut times = 0;
+                while !is_over.load(Ordering::Relaxed) {
+                    let held = lock.lock().unwrap();
+                    assert!(lock.at_once(|| unreachable!()).is_none());
+                    add();
+                    times += 1;
+                    drop(held);
+                    thread::sleep(Duration::from_micros(20));
+                }
+                times
+            });
+            let mut at_once = 0;
+            for _ in 0..TIMES {
+                if lock.at_once(add).is_some() {
+                    at_once += 1;
+                } else {
+                    let _held = lock.lock().unwrap();
+                    assert!(lock.at_once(|| unreachable!()).is_none());
+                    add();
+                }
+            }
+            is_over.store(true, Ordering::Relaxed);
+            (at_once, other.join().unwrap())
+        });
+        assert!(others > 0 && (at_once > 0 || cfg!(not(target_os = "linux"))));
+        assert_eq!(counter.0.load(Ordering::Relaxed), TIMES + others);
     }
 
     #[test]

@@ -244,6 +244,9 @@ impl Shared {
     /// As [`Shared::release_slot`]; gives the record of this thread if it did it now, with the lock by the bias.
     #[inline]
     pub(super) fn release(&self, key: SlotKey) -> Option<&'static Record> {
+        if let Some(me) = self.lock.at_once(|| self.release_now(key)) {
+            return Some(me);
+        }
         match self.lock.try_lock() {
             Some(held) => {
                 self.release_now(key);
