@@ -295,7 +295,8 @@ impl<'s> Stack<'s> {
     }
 }
 
-/// Whether the thread has used its native stack up to the reserve.
+/// Whether the thread has used its native stack up to the reserve. While its end is unknown every address is beyond it, and what seems
+/// to be is looked at again.
 #[inline]
 fn native_stack_is_short(record: &Record) -> bool {
     let marker = MaybeUninit::<u8>::uninit();

@@ -187,25 +187,24 @@ impl Lock {
 
     /// Gives an error if nobody will ever give the lock back.
     fn may_be_given_back(&self, patience: &mut u32) -> Result<()> {
-        let holder = self.holder();
-        if holder.is_some_and(Record::is_known) {
-            return match holder {
-                Some(holder) if holder.has_ended() => Err(Error::Abandoned),
-                _ => Ok(()),
-            };
+        match self.holder() {
+            Some(holder) if holder.is_known() => match holder.has_ended() {
+                true => Err(Error::Abandoned),
+                false => Ok(()),
+            },
+            _ if self.is_of_this_process() => Ok(()),
+            _ => {
+                // A thread that held the lock when the process forked does not exist in the child. A thread of the child itself may
+                // have taken the lock and not noted it yet.
+                *patience = patience.checked_sub(1).ok_or(Error::Forked)?;
+                Ok(())
+            }
         }
-        if self.is_of_this_process() {
-            return Ok(());
-        }
-        // A thread that held the lock when the process forked does not exist in the child. A thread of the child itself may have taken
-        // the lock and not noted it yet.
-        *patience = patience.checked_sub(1).ok_or(Error::Forked)?;
-        Ok(())
     }
 }
 
-/// Time after which who waits for the lock looks whether it will ever be given back.
-const LOOK: Duration = Duration::from_millis(5);
+/// Time after which who waits for the lock looks whether it will ever be given back: rarely enough to cost nothing.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Number of looks in the child of a fork before a lock that nobody has there is given up.
 const PATIENCE: u32 = 3;

@@ -223,7 +223,9 @@ impl Shared {
         // A run that is seen here has put the flag down before.
         let runner = || {
             let runs = self.depth.load(Ordering::Acquire) != 0;
-            runs.then(|| self.lock.holder())?
+            let holder = runs.then(|| self.lock.holder())??;
+            // A thread that was lost in a fork gets no signals.
+            holder.is_known().then_some(holder)
         };
         watch::interrupt(runner, || {
             interruption.interrupted.store(true, Ordering::SeqCst);
