@@ -350,7 +350,9 @@ group(
     ("numeric kernel", "kernel(100000)"),
     ("string kernel", "strings(1000)"),
     ("table kernel", "tables(1000)"),
+    ("1000 errors, caught", "errors(1000)"),
     setup="""
+        errors = lua.eval("function(n) for i = 1, n do pcall(error, 'x') end end")
         kernel = lua.eval('''
             function(n)
                 local sum = 0

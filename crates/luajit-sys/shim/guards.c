@@ -86,7 +86,9 @@ static int resume(lua_State *L, lua_State *co, int first)
   if (error != LUA_OK)
     no_room(L, error);
   lua_xmove(L, co, count);
-  if (lua_resume(co, count) > LUA_YIELD)
+  error = lua_resume(co, count);
+  setgcref(G(L)->cur_L, obj2gco(L)); /* as after any call of C code, but for what is raised in this one */
+  if (error > LUA_YIELD)
     return -1;
   count = lua_gettop(co);
   error = make_room(L, count);

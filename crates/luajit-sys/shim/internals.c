@@ -1,5 +1,5 @@
-/* What the C API has no function for.  Only this file, guards.c and finalizers.c look at LuaJIT's own structures;
-** UPGRADE.md says what they rely on. */
+/* What the C API has no function for.  Only this file, guards.c, finalizers.c and throw.c look at LuaJIT's own
+** structures; UPGRADE.md says what they rely on. */
 
 #include <string.h>
 #include "shim.h"

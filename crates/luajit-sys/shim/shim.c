@@ -33,6 +33,9 @@ static int raise_error(lua_State *L, int code)
     return luaL_error(L, "not a live host object");
   if (code == LUPA_CLOSED)
     lua_pushliteral(L, "the Lua runtime is closed");
+#if LUPA_JUMPS
+  lupa_will_raise(L);
+#endif
   return lua_error(L);
 }
 

@@ -1,8 +1,15 @@
-/* All of LuaJIT in C, and the shim behind it: see unit.mk. */
+/* All of LuaJIT in C, and the shim around it: see unit.mk. */
 
+/* As ljamalg.c does before it includes anything, for mremap(). */
+#if defined(__linux__) && !defined(_GNU_SOURCE)
+#define _GNU_SOURCE
+#endif
+
+#include "throw.h"
 #include "ljamalg.c"
 
 #include "internals.c"
 #include "finalizers.c"
 #include "guards.c"
 #include "shim.c"
+#include "throw.c"

@@ -7,4 +7,4 @@ override TARGET_T := libluajit.a jit/vmdef.lua
 
 unit.o: $(LUPA_SHIM)/unit.c $(wildcard $(LUPA_SHIM)/*.[ch]) ljamalg.c \
 	  lj_bcdef.h lj_ffdef.h lj_libdef.h lj_recdef.h lj_folddef.h luajit.h
-	$(TARGET_CC) $(TARGET_ACFLAGS) -I. -I$(LUPA_SHIM) $(LUPA_DEFINES) -c -o $@ $<
+	$(TARGET_CC) $(TARGET_ACFLAGS) -I. -I$(LUPA_SHIM) $(LUPA_DEFINES) -Werror=implicit-function-declaration -c -o $@ $<

@@ -485,6 +485,33 @@ pub unsafe fn pop(l: *mut lua_State) {
     }
 }
 
+/// Calls one of LuaJIT's entries to its interpreter. An error that is caught there may have jumped (`shim/throw.c`): what the
+/// interpreter does not save is lost.
+#[cfg(all(target_arch = "x86_64", not(windows)))]
+macro_rules! enter {
+    ($entry:ident, $l:expr, $base:expr, $results:expr, $handler:expr) => {{
+        let status: c_int;
+        core::arch::asm!(
+            "call {entry}",
+            entry = sym $entry,
+            inout("rdi") $l => _,
+            inout("rsi") $base => _,
+            inout("edx") $results => _,
+            inout("rcx") $handler as isize => _,
+            lateout("eax") status,
+            out("r12") _,
+            out("r13") _,
+            clobber_abi("C"),
+        );
+        status
+    }};
+}
+
+#[cfg(not(all(target_arch = "x86_64", not(windows))))]
+macro_rules! enter {
+    ($entry:ident, $($argument:expr),*) => { $entry($($argument),*) };
+}
+
 unsafe extern "C" {
     // LuaJIT's own entries to its interpreter (`lj_vm.h`).
     fn lj_vm_pcall(l: *mut lua_State, base: *mut TValue, results: c_int, handler: isize) -> c_int;
@@ -508,7 +535,7 @@ pub unsafe fn pcall(l: *mut lua_State, handler: c_int, results: c_int) -> c_int 
         let handler = field(l, STATE_BASE).read().add(handler as usize - 1);
         debug_assert!(handler.add(2).read().is_nil());
         let from_stack = handler.byte_offset_from(field(l, STATE_STACK).read());
-        let status = lj_vm_pcall(l, handler.add(3), results + 1, from_stack);
+        let status = enter!(lj_vm_pcall, l, handler.add(3), results + 1, from_stack);
         if status != LUA_OK && hooks.read() != before {
             crate::lupa_restore_hooks(l, before.into());
         }
@@ -526,7 +553,7 @@ pub unsafe fn resume(l: *mut lua_State, results: c_int) -> c_int {
     unsafe {
         debug_assert!(field(l, STATE_CFRAME).read().is_null());
         let top = field(l, STATE_TOP).read();
-        lj_vm_resume(l, top.sub(results as usize), 0, 0)
+        enter!(lj_vm_resume, l, top.sub(results as usize), 0, 0)
     }
 }
 
