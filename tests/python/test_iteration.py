@@ -264,3 +264,22 @@ def test_large_iterables(lua):
 def test_the_iterator_function_wants_an_iterator(lua):
     with pytest.raises(TypeError, match="^list object is not an iterator$"):
         lua.execute("local f = python.iter(...) f(...)", [1])
+
+
+def test_loops_share_a_function(lua):
+    """LuaJIT compiles a loop for the function that it calls, and once more for each other one."""
+    assert lua.execute(
+        "local a, b = ... return rawequal(python.iter(a), python.iter(b))"
+        " and rawequal(python.iter(a), python.enumerate(b))",
+        [1],
+        {2},
+    )
+    count = lua.eval(
+        "function(o) local n = 0 for x in python.iter(o) do n = n + 1 end return n end"
+    )
+    lua.execute(
+        "traces = 0 jit.attach(function(what) if what == 'stop' then traces = traces + 1 end end, 'trace')"
+    )
+    for _ in range(200):
+        assert count(range(100)) == 100
+    assert lua.eval("traces") < 20

@@ -9,8 +9,8 @@ use crate::object::{
 };
 use crate::settings::{Context, Settings};
 use lupa_core::{
-    Call, Error, HostObject, IntoLua, Kind, Operation, Pusher, Reference, Result, Runtime, Slot,
-    Table,
+    Call, Error, Function, HostObject, IntoLua, Kind, Operation, Pusher, Reference, Result,
+    Runtime, Slot, Table,
 };
 use pyo3::exceptions::{PyIndexError, PySystemExit, PyTypeError};
 use pyo3::prelude::*;
@@ -219,7 +219,7 @@ fn push_iterator(
     } else {
         0
     };
-    push_with(cx, call, |to| to.function(NextItem))?;
+    push_with(cx, call, |to| next_function(cx, to))?;
     push_with(cx, call, |to| {
         push_object(cx, iterator.as_any(), flags | unpack, to)
     })?;
@@ -229,8 +229,28 @@ fn push_iterator(
     })
 }
 
+/// Pushes the one `NextItem` of a runtime: LuaJIT compiles a loop for the function that it calls, and anew for another one.
+fn next_function(cx: &Context<'_, '_>, to: Pusher<'_>) -> Result<()> {
+    const NAME: &str = "python iterator";
+    let known: Option<Function> = cx.runtime.named(NAME)?;
+    let function = match known {
+        Some(function) => function,
+        None => {
+            cx.runtime.set_named(NAME, NextItem)?;
+            cx.runtime.named(NAME)?
+        }
+    };
+    to.lua_function(&function)
+}
+
 /// The function that Lua's `for` calls with a wrapped iterator and the control value.
 struct NextItem;
+
+impl IntoLua for NextItem {
+    fn into_lua(self, to: Pusher<'_>) -> Result<()> {
+        to.function(self)
+    }
+}
 
 impl HostObject for NextItem {
     const NAME: &'static str = "python iterator";
