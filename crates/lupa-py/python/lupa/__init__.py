@@ -12,8 +12,6 @@
 line, ``python -m lupa`` is a Lua interpreter.
 """
 
-from __future__ import annotations
-
 from lupa import _global_symbols  # noqa: F401  (before anything that loads the extension)
 from lupa._api import *  # noqa: F403
 from lupa._lupa import (
@@ -24,26 +22,29 @@ from lupa._lupa import (
     _LuaTable as _LuaTable,
     _LuaThread as _LuaThread,
 )
-from lupa.version import __version__
+
+# The package's metadata repeats it, and a test compares the two.
+__version__ = "2.9.0"
 
 # What is slow to import (see `python -X importtime`) waits until it is asked for.  Type checkers
 # take this for true.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from lupa import lua51 as lua51, luajit21 as luajit21
+    from lupa import lua51 as lua51, luajit21 as luajit21, version as version
 else:
+    _MODULES = ("lua51", "luajit21", "version")
 
     def __getattr__(name):
-        """Give the two modules, which are there as attributes without another import."""
-        if name in ("lua51", "luajit21"):
+        """Give the modules that are there as attributes without another import."""
+        if name in _MODULES:
             from importlib import import_module  # noqa: PLC0415
 
             return import_module(f"lupa.{name}")
         raise AttributeError(f"module 'lupa' has no attribute '{name}'")
 
     def __dir__():
-        """Name the two modules, too, before they are asked for."""
-        return sorted({*globals(), "lua51", "luajit21"})
+        """Name these modules, too, before they are asked for."""
+        return sorted({*globals(), *_MODULES})
 
 
 __all__ = [

@@ -6,8 +6,6 @@ the flags are changed for this one import.  Where there are no such flags (Windo
 are not supported.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 

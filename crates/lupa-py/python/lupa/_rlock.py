@@ -1,7 +1,5 @@
 """A re-entrant lock with the interface of the one that other versions of this package have."""
 
-from __future__ import annotations
-
 # What `threading` calls RLock: that module is slow to import (see `python -X importtime`).
 from _thread import RLock
 

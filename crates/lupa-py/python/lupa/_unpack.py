@@ -1,11 +1,9 @@
 """Named arguments for Python functions that Lua calls: ``f{1, 2, key=3}``."""
 
-from __future__ import annotations
-
 from lupa._lupa import _LuaTable, _source_encoding
 
-# `typing` is slow to import (see `python -X importtime`), and so is `functools` below.  Type
-# checkers take this for true.
+# `typing` is slow to import (see `python -X importtime`), and so are `__future__`, for annotations
+# without quotes, and `functools` below.  Type checkers take this for true.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, TypeVar
@@ -13,7 +11,7 @@ if TYPE_CHECKING:
     _R = TypeVar("_R")
 
 
-def unpacks_lua_table(func: Callable[..., _R]) -> Callable[..., _R]:
+def unpacks_lua_table(func: "Callable[..., _R]") -> "Callable[..., _R]":
     """Let Lua code call ``func`` with named arguments.
 
     A decorated function that is called with one Lua table and nothing else gets the table's
@@ -27,26 +25,26 @@ def unpacks_lua_table(func: Callable[..., _R]) -> Callable[..., _R]:
     from functools import wraps  # noqa: PLC0415
 
     @wraps(func)
-    def wrapper(*args: Any) -> _R:
+    def wrapper(*args: "Any") -> "_R":
         positional, named = _split_arguments(args)
         return func(*positional, **named)
 
     return wrapper
 
 
-def unpacks_lua_table_method(meth: Callable[..., _R]) -> Callable[..., _R]:
+def unpacks_lua_table_method(meth: "Callable[..., _R]") -> "Callable[..., _R]":
     """Do for methods what :func:`unpacks_lua_table` does for functions: ``self`` stays in front."""
     from functools import wraps  # noqa: PLC0415
 
     @wraps(meth)
-    def wrapper(self: Any, *args: Any) -> _R:
+    def wrapper(self: "Any", *args: "Any") -> "_R":
         positional, named = _split_arguments(args)
         return meth(self, *positional, **named)
 
     return wrapper
 
 
-def _split_arguments(args: tuple[Any, ...]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _split_arguments(args: "tuple[Any, ...]") -> "tuple[tuple[Any, ...], dict[str, Any]]":
     """Return the positional and the named arguments that a call with ``args`` stands for."""
     if len(args) != 1 or not isinstance(args[0], _LuaTable):
         return args, {}

@@ -1,3 +1,3 @@
-"""The version of this package; the package's metadata repeats it, and a test compares the two."""
+"""The version of this package."""
 
-__version__ = "2.9.0"
+from lupa import __version__ as __version__
