@@ -299,6 +299,7 @@ group(
     ("1 MB str to Lua", "f(text)"),
     ("1 MB str to Python", "give_text()"),
     ("1 MB bytes to Lua", "f_bytes(binary)"),
+    ("1 MB bytes to Lua, each another", "f_bytes(next(binaries))"),
     ("1 MB bytes to Python", "give_binary()"),
     ("1 MB str to Lua, not ASCII", "f(accents)"),
     ("1 MB str to Python, not ASCII", "give_accents()"),
@@ -310,6 +311,8 @@ group(
         raw = lupa.LuaRuntime(encoding=None)
         f_bytes = raw.eval(b"function() end")
         binary = bytes(range(250)) * 4000
+        from itertools import cycle
+        binaries = cycle([bytes([i]) * (1000000 + i) for i in range(20)])
         give_binary = raw.eval(b"function(s) return function() return s end end")(binary)
     """,
 )
@@ -351,7 +354,11 @@ group(
     ("string kernel", "strings(1000)"),
     ("table kernel", "tables(1000)"),
     ("1000 errors, caught", "errors(1000)"),
+    ("a table of 20,000 numbers", "numbers(20000)"),
+    ("a string of 1 MB", "long(1000000)"),
     setup="""
+        numbers = lua.eval("function(n) local t = {} for i = 1, n do t[i] = i end return #t end")
+        long = lua.eval("function(n) x = (x or 0) + 1 return #(('x'):rep(n) .. x) end")
         errors = lua.eval("function(n) for i = 1, n do pcall(error, 'x') end end")
         kernel = lua.eval('''
             function(n)

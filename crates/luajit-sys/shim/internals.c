@@ -1,5 +1,5 @@
-/* What the C API has no function for.  Only this file, guards.c, finalizers.c and throw.c look at LuaJIT's own
-** structures; UPGRADE.md says what they rely on. */
+/* What the C API has no function for.  Only this file, guards.c, finalizers.c, throw.c and blocks.c look at LuaJIT's
+** own structures; UPGRADE.md says what they rely on. */
 
 #include <string.h>
 #include "shim.h"
@@ -493,6 +493,11 @@ void lupa_before_memory_error(lua_State *L)
 
 /* -- Closing ------------------------------------------------------------------- */
 
+/* That of states of LuaJIT's own allocator. */
+#ifndef OWN_ALLOC
+#define OWN_ALLOC lj_alloc_f
+#endif
+
 #ifdef LUA_USE_ASSERT
 
 /* After memory errors LuaJIT's count of memory may be off by some bytes (lj_func_newL_gc frees what it
@@ -515,7 +520,8 @@ static void *closing_alloc(void *ud, void *block, size_t old, size_t new)
     GCSize total = sizeof(GG_State);
     if (mref(g->gc.lightudseg, uint32_t) == NULL && g->gc.total < total + 1000 && g->gc.total + 1000 > total)
       g->gc.total = total;
-    g->allocf = alloc;
+    /* By which LuaJIT knows that the block of the state itself goes with all others. */
+    g->allocf = alloc == OWN_ALLOC ? lj_alloc_f : alloc;
     g->allocd = data;
   }
   return alloc(data, block, old, new);
@@ -548,14 +554,14 @@ static void *closing_alloc(void *ud, void *block, size_t old, size_t new)
   int all_goes = c->g->gc.currentwhite & LJ_GC_SFIXED;
   if (new == 0 && all_goes && ((uintptr_t)block & 4095) != 2 * sizeof(void *))
     return NULL;
-  return lj_alloc_f(c->data, block, old, new);
+  return OWN_ALLOC(c->data, block, old, new);
 }
 
 void lupa_close(lua_State *L)
 {
   struct closing c;
   c.g = G(L);
-  if (lua_getallocf(L, &c.data) != lj_alloc_f) {
+  if (lua_getallocf(L, &c.data) != OWN_ALLOC) {
     lua_close(L);
     return;
   }

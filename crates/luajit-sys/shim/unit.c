@@ -8,6 +8,7 @@
 #include "throw.h"
 #include "ljamalg.c"
 
+#include "blocks.c"
 #include "internals.c"
 #include "finalizers.c"
 #include "guards.c"

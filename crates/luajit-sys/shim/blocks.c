@@ -1,0 +1,149 @@
+/* Large blocks that are used again.  LuaJIT's allocator has the system map each block from 128 KiB on by itself, and unmap it when it
+** is freed.  The system clears the pages of such a block one by one as they are touched, which takes several times as long as
+** to fill them.  So the process keeps some that were freed, for whichever state needs one next. */
+
+#include <string.h>
+#include "shim.h"
+#include "lj_obj.h"
+#include "lj_alloc.h"
+
+/* Needs LuaJIT's own functions, so one unit with it. */
+#if defined(ljamalg_c) && !defined(LUAJIT_USE_SYSMALLOC)
+
+#define OWN_ALLOC keeping_alloc
+
+/* In bytes: the smallest block that is mapped by itself, a power of two; the largest one that is kept; and all that are kept, as
+** long as other threads do not keep some at the same time. */
+#define LARGE DEFAULT_MMAP_THRESHOLD
+#define LARGEST ((size_t)4 << 20)
+#define MOST_BYTES ((size_t)16 << 20)
+
+#define PLACES 32
+
+static void *kept[PLACES];
+static size_t kept_bytes;
+
+/* Bytes that a block has room for, if it was mapped by itself. */
+static size_t room(void *block)
+{
+  mchunkptr p = mem2chunk(block);
+  if (pinuse(p) || !(p->prev_foot & IS_DIRECT_BIT))
+    return 0;
+  return chunksize(p) - DIRECT_CHUNK_OVERHEAD;
+}
+
+/* Whether there was a place free. */
+static int put_to(int place, void *block)
+{
+  void *none = NULL;
+  if (!__atomic_compare_exchange_n(&kept[place], &none, block, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+    return 0;
+  __atomic_fetch_add(&kept_bytes, room(block), __ATOMIC_RELAXED);
+  return 1;
+}
+
+/* What was at a place, which is free from now on; NULL if it was. */
+static void *take_from(int place)
+{
+  void *block = NULL;
+  if (__atomic_load_n(&kept[place], __ATOMIC_RELAXED) != NULL)
+    block = __atomic_exchange_n(&kept[place], NULL, __ATOMIC_ACQUIRE);
+  if (block != NULL)
+    __atomic_fetch_sub(&kept_bytes, room(block), __ATOMIC_RELAXED);
+  return block;
+}
+
+/* Whether the block is kept; others may make way for it. */
+static int keep(void *msp, void *block)
+{
+  static unsigned next;
+  size_t size = room(block);
+  int i;
+  if (size == 0 || size > LARGEST)
+    return 0;
+  for (i = 0; i < PLACES && __atomic_load_n(&kept_bytes, __ATOMIC_RELAXED) + size > MOST_BYTES; i++) {
+    void *other = take_from(__atomic_fetch_add(&next, 1, __ATOMIC_RELAXED) % PLACES);
+    if (other != NULL)
+      lj_alloc_free(msp, other);
+  }
+  for (i = 0; i < PLACES; i++)
+    if (put_to(i, block))
+      return 1;
+  return 0;
+}
+
+/* A block with room for so many bytes and for less than twice as many; NULL if there is none. */
+static void *take(void *msp, size_t size)
+{
+  int i;
+  for (i = 0; i < PLACES; i++) {
+    void *block = take_from(i);
+    if (block == NULL)
+      continue;
+    if (size <= room(block) && room(block) / 2 < size)
+      return block;
+    if (!put_to(i, block))
+      lj_alloc_free(msp, block);
+  }
+  return NULL;
+}
+
+/* The system has no memory left: whether there was something to give back. */
+static LJ_NOINLINE int give_back(void *msp)
+{
+  int i, found = 0;
+  for (i = 0; i < PLACES; i++) {
+    void *block = take_from(i);
+    if (block != NULL) {
+      lj_alloc_free(msp, block);
+      found = 1;
+    }
+  }
+  return found;
+}
+
+/* Has the block grow: to copy it takes less time than to have new pages. */
+static void *grow(void *msp, void *block, size_t old, size_t new)
+{
+  void *larger;
+  if (block != NULL && new <= room(block))
+    return block;
+  larger = take(msp, new);
+  if (larger != NULL && block != NULL) {
+    memcpy(larger, block, old);
+    if (!keep(msp, block))
+      lj_alloc_free(msp, block);
+  }
+  return larger;
+}
+
+static void *keeping_alloc(void *msp, void *block, size_t old, size_t new)
+{
+  void *result;
+  if (LJ_UNLIKELY((old | new) >= LARGE)) { /* one of them */
+    if (new == 0 && keep(msp, block))
+      return NULL;
+    if (old < new && (result = grow(msp, block, old, new)) != NULL)
+      return result;
+  }
+  result = lj_alloc_f(msp, block, old, new);
+  if (LJ_UNLIKELY(result == NULL) && new != 0 && give_back(msp))
+    result = lj_alloc_f(msp, block, old, new);
+  return result;
+}
+
+void lupa_keep_blocks(lua_State *L)
+{
+  void *data;
+  if (lua_getallocf(L, &data) == lj_alloc_f)
+    lua_setallocf(L, keeping_alloc, data);
+}
+
+#else
+
+void lupa_keep_blocks(lua_State *L)
+{
+  (void)L;
+}
+
+#endif
