@@ -117,16 +117,28 @@ static void *grow(void *msp, void *block, size_t old, size_t new)
   return larger;
 }
 
+/* Of two sizes one is large. */
+static LJ_NOINLINE void *large_alloc(void *msp, void *block, size_t old, size_t new)
+{
+  void *result = NULL;
+  if (new == 0 && keep(msp, block))
+    return NULL;
+  if (old < new)
+    result = grow(msp, block, old, new);
+  return result != NULL ? result : lj_alloc_f(msp, block, old, new);
+}
+
 static void *keeping_alloc(void *msp, void *block, size_t old, size_t new)
 {
+  int is_large = (old | new) >= LARGE;
   void *result;
-  if (LJ_UNLIKELY((old | new) >= LARGE)) { /* one of them */
-    if (new == 0 && keep(msp, block))
-      return NULL;
-    if (old < new && (result = grow(msp, block, old, new)) != NULL)
-      return result;
+  if (LJ_LIKELY(!is_large)) {
+    if (new == 0)
+      return lj_alloc_free(msp, block);
+    result = block == NULL ? lj_alloc_malloc(msp, new) : lj_alloc_realloc(msp, block, new);
+  } else {
+    result = large_alloc(msp, block, old, new);
   }
-  result = lj_alloc_f(msp, block, old, new);
   if (LJ_UNLIKELY(result == NULL) && new != 0 && give_back(msp))
     result = lj_alloc_f(msp, block, old, new);
   return result;

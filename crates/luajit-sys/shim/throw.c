@@ -63,8 +63,8 @@ static int has_callbacks(global_State *g)
 static int may_jump(lua_State *L, global_State *g, int code)
 {
   void *catcher;
-  if (g->wrapf != call_checked || code == LUA_YIELD || hook_active(g) || tvref(g->jit_base) != NULL
-      || gcref(g->cur_L) != obj2gco(L) || has_callbacks(g) || !calls_no_others(L))
+  if ((void (*)(void))g->wrapf != (void (*)(void))call_checked || code == LUA_YIELD || hook_active(g)
+      || tvref(g->jit_base) != NULL || gcref(g->cur_L) != obj2gco(L) || has_callbacks(g) || !calls_no_others(L))
     return 0;
   catcher = err_unwind(L, L->cframe, 0);
   return catcher != NULL && catcher != L;

@@ -1,6 +1,7 @@
 /* All of LuaJIT in C, and the shim around it: see unit.mk. */
 
-/* As ljamalg.c does before it includes anything, for mremap(). */
+/* As in ljamalg.c before it includes anything: the first makes LuaJIT's functions static, the second declares mremap(). */
+#define ljamalg_c
 #if defined(__linux__) && !defined(_GNU_SOURCE)
 #define _GNU_SOURCE
 #endif
