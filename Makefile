@@ -122,7 +122,7 @@ sanitize: ## Run the tests of lupa-core, and what fuzzing found, under AddressSa
 	$(SANITIZE) ASAN_OPTIONS=detect_leaks=0 cargo $(SANITIZE_TEST) --no-run
 	$(SANITIZE) ASAN_OPTIONS=detect_stack_use_after_return=0 \
 	LSAN_OPTIONS=suppressions=$(CURDIR)/crates/lupa-core/tests/lsan.supp:print_suppressions=0 \
-	cargo $(SANITIZE_TEST) --no-fail-fast -- --skip making_a_runtime
+	cargo $(SANITIZE_TEST) --no-fail-fast
 
 # FUZZ chooses targets: make fuzz FUZZ='api chunk' FUZZ_SECONDS=600
 FUZZ ?= api chunk convert
