@@ -520,8 +520,12 @@ static void *closing_alloc(void *ud, void *block, size_t old, size_t new)
     GCSize total = sizeof(GG_State);
     if (mref(g->gc.lightudseg, uint32_t) == NULL && g->gc.total < total + 1000 && g->gc.total + 1000 > total)
       g->gc.total = total;
+    g->allocf = alloc;
+#ifndef LUAJIT_USE_SYSMALLOC
     /* By which LuaJIT knows that the block of the state itself goes with all others. */
-    g->allocf = alloc == OWN_ALLOC ? lj_alloc_f : alloc;
+    if (alloc == OWN_ALLOC)
+      g->allocf = lj_alloc_f;
+#endif
     g->allocd = data;
   }
   return alloc(data, block, old, new);

@@ -41,8 +41,12 @@ static int calls_no_others(lua_State *L)
   GCfunc *fn = curr_func(L);
   if (fn->c.gct != ~LJ_TFUNC || isluafunc(fn))
     return 1; /* The former: no function runs; the host has called what catches. */
+#if LJ_HASFFI
+  if (fn->c.ffid == FF_ffi_meta___call)
+    return 0;
+#endif
   if (isffunc(fn))
-    return !LJ_HASFFI || fn->c.ffid != FF_ffi_meta___call;
+    return 1;
   return trampoline_raises(L, fn->c.f);
 }
 
