@@ -32,14 +32,18 @@ static size_t room(void *block)
   return chunksize(p) - DIRECT_CHUNK_OVERHEAD;
 }
 
-/* Whether there was a place free. */
+/* Whether there was a place free.  Once the block is there, another thread may take it and unmap it, so its size is asked before. */
 static int put_to(int place, void *block)
 {
   void *none = NULL;
-  if (!__atomic_compare_exchange_n(&kept[place], &none, block, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+  size_t size = room(block);
+  if (__atomic_load_n(&kept[place], __ATOMIC_RELAXED) != NULL)
     return 0;
-  __atomic_fetch_add(&kept_bytes, room(block), __ATOMIC_RELAXED);
-  return 1;
+  __atomic_fetch_add(&kept_bytes, size, __ATOMIC_RELAXED);
+  if (__atomic_compare_exchange_n(&kept[place], &none, block, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+    return 1;
+  __atomic_fetch_sub(&kept_bytes, size, __ATOMIC_RELAXED);
+  return 0;
 }
 
 /* What was at a place, which is free from now on; NULL if it was. */
