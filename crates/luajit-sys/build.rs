@@ -143,7 +143,6 @@ fn build_rest(include: &Path, private: &Path, msvc: bool) {
     if msvc {
         cc.files([
             "shim/shim.c",
-            "shim/blocks.c",
             "shim/guards.c",
             "shim/finalizers.c",
             "shim/internals.c",

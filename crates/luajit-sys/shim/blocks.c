@@ -2,15 +2,10 @@
 ** is freed.  The system clears the pages of such a block one by one as they are touched, which takes several times as long as
 ** to fill them.  So the process keeps some that were freed, for whichever state needs one next. */
 
-#include <string.h>
-#include "shim.h"
-#include "lj_obj.h"
-#include "lj_alloc.h"
+#include "blocks.h"
 
 /* Needs LuaJIT's own functions, so one unit with it. */
-#if defined(ljamalg_c) && !defined(LUAJIT_USE_SYSMALLOC)
-
-#define OWN_ALLOC keeping_alloc
+#ifdef LUPA_KEEPS_BLOCKS
 
 /* In bytes: the smallest block that is mapped by itself, a power of two; the largest one that is kept; and all that are kept, as
 ** long as other threads do not keep some at the same time. */
@@ -22,6 +17,12 @@
 
 static void *kept[PLACES];
 static size_t kept_bytes;
+
+/* Of any state: the allocator looks at none for a block that was mapped by itself. */
+static void unmap(void *block)
+{
+  lj_alloc_free(NULL, block);
+}
 
 /* Bytes that a block has room for, if it was mapped by itself. */
 static size_t room(void *block)
@@ -58,7 +59,7 @@ static void *take_from(int place)
 }
 
 /* Whether the block is kept; others may make way for it. */
-static int keep(void *msp, void *block)
+static int keep(void *block)
 {
   static unsigned next;
   size_t size = room(block);
@@ -68,7 +69,7 @@ static int keep(void *msp, void *block)
   for (i = 0; i < PLACES && __atomic_load_n(&kept_bytes, __ATOMIC_RELAXED) + size > MOST_BYTES; i++) {
     void *other = take_from(__atomic_fetch_add(&next, 1, __ATOMIC_RELAXED) % PLACES);
     if (other != NULL)
-      lj_alloc_free(msp, other);
+      unmap(other);
   }
   for (i = 0; i < PLACES; i++)
     if (put_to(i, block))
@@ -77,7 +78,7 @@ static int keep(void *msp, void *block)
 }
 
 /* A block with room for so many bytes and for less than twice as many; NULL if there is none. */
-static void *take(void *msp, size_t size)
+static void *take(size_t size)
 {
   int i;
   for (i = 0; i < PLACES; i++) {
@@ -87,19 +88,19 @@ static void *take(void *msp, size_t size)
     if (size <= room(block) && room(block) / 2 < size)
       return block;
     if (!put_to(i, block))
-      lj_alloc_free(msp, block);
+      unmap(block);
   }
   return NULL;
 }
 
 /* The system has no memory left: whether there was something to give back. */
-static LJ_NOINLINE int give_back(void *msp)
+static LJ_NOINLINE int give_back(void)
 {
   int i, found = 0;
   for (i = 0; i < PLACES; i++) {
     void *block = take_from(i);
     if (block != NULL) {
-      lj_alloc_free(msp, block);
+      unmap(block);
       found = 1;
     }
   }
@@ -112,10 +113,10 @@ static void *grow(void *msp, void *block, size_t old, size_t new)
   void *larger;
   if (block != NULL && new <= room(block))
     return block;
-  larger = take(msp, new);
+  larger = take(new);
   if (larger != NULL && block != NULL) {
     memcpy(larger, block, old);
-    if (!keep(msp, block))
+    if (!keep(block))
       lj_alloc_free(msp, block);
   }
   return larger;
@@ -125,41 +126,18 @@ static void *grow(void *msp, void *block, size_t old, size_t new)
 static LJ_NOINLINE void *large_alloc(void *msp, void *block, size_t old, size_t new)
 {
   void *result = NULL;
-  if (new == 0 && keep(msp, block))
+  if (new == 0 && keep(block))
     return NULL;
   if (old < new)
     result = grow(msp, block, old, new);
   return result != NULL ? result : lj_alloc_f(msp, block, old, new);
 }
 
-static void *keeping_alloc(void *msp, void *block, size_t old, size_t new)
+static void *(lj_alloc_f)(void *msp, void *block, size_t old, size_t new)
 {
-  int is_large = (old | new) >= LARGE;
-  void *result;
-  if (LJ_LIKELY(!is_large)) {
-    if (new == 0)
-      return lj_alloc_free(msp, block);
-    result = block == NULL ? lj_alloc_malloc(msp, new) : lj_alloc_realloc(msp, block, new);
-  } else {
-    result = large_alloc(msp, block, old, new);
-  }
-  if (LJ_UNLIKELY(result == NULL) && new != 0 && give_back(msp))
-    result = lj_alloc_f(msp, block, old, new);
-  return result;
-}
-
-void lupa_keep_blocks(lua_State *L)
-{
-  void *data;
-  if (lua_getallocf(L, &data) == lj_alloc_f)
-    lua_setallocf(L, keeping_alloc, data);
-}
-
-#else
-
-void lupa_keep_blocks(lua_State *L)
-{
-  (void)L;
+  if (LJ_UNLIKELY((old | new) >= LARGE))
+    return large_alloc(msp, block, old, new);
+  return lj_alloc_f(msp, block, old, new);
 }
 
 #endif

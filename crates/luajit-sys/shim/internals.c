@@ -493,11 +493,6 @@ void lupa_before_memory_error(lua_State *L)
 
 /* -- Closing ------------------------------------------------------------------- */
 
-/* That of states of LuaJIT's own allocator. */
-#ifndef OWN_ALLOC
-#define OWN_ALLOC lj_alloc_f
-#endif
-
 #ifdef LUA_USE_ASSERT
 
 /* After memory errors LuaJIT's count of memory may be off by some bytes (lj_func_newL_gc frees what it
@@ -521,11 +516,6 @@ static void *closing_alloc(void *ud, void *block, size_t old, size_t new)
     if (mref(g->gc.lightudseg, uint32_t) == NULL && g->gc.total < total + 1000 && g->gc.total + 1000 > total)
       g->gc.total = total;
     g->allocf = alloc;
-#ifndef LUAJIT_USE_SYSMALLOC
-    /* By which LuaJIT knows that the block of the state itself goes with all others. */
-    if (alloc == OWN_ALLOC)
-      g->allocf = lj_alloc_f;
-#endif
     g->allocd = data;
   }
   return alloc(data, block, old, new);
@@ -558,14 +548,14 @@ static void *closing_alloc(void *ud, void *block, size_t old, size_t new)
   int all_goes = c->g->gc.currentwhite & LJ_GC_SFIXED;
   if (new == 0 && all_goes && ((uintptr_t)block & 4095) != 2 * sizeof(void *))
     return NULL;
-  return OWN_ALLOC(c->data, block, old, new);
+  return lj_alloc_f(c->data, block, old, new);
 }
 
 void lupa_close(lua_State *L)
 {
   struct closing c;
   c.g = G(L);
-  if (lua_getallocf(L, &c.data) != OWN_ALLOC) {
+  if (lua_getallocf(L, &c.data) != lj_alloc_f) {
     lua_close(L);
     return;
   }

@@ -185,9 +185,6 @@ void lupa_end_coroutine(lua_State *co);
 /* Puts back what an error in a hook or a finalizer has left of global_State.hookmask. */
 void lupa_restore_hooks(lua_State *L, int hooks);
 
-/* Has a new state of LuaJIT's own allocator use large blocks again that any such state has freed. */
-void lupa_keep_blocks(lua_State *L);
-
 /* lua_close(), for a main state with LuaJIT's own allocator; in builds with LuaJIT's assertions it forgives a small
 ** error of LuaJIT's in its count of memory. */
 void lupa_close(lua_State *L);

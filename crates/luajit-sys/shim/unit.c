@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #endif
 
+#include "blocks.h"
 #include "throw.h"
 #include "ljamalg.c"
 

@@ -154,9 +154,6 @@ unsafe extern "C" {
     pub fn lupa_end_coroutine(co: *mut lua_State);
     /// Puts back what an error in a hook or a finalizer has left of LuaJIT's `hookmask`.
     pub(crate) fn lupa_restore_hooks(L: *mut lua_State, hooks: c_int);
-    /// Has a new state of LuaJIT's own allocator use large blocks again that any such state has freed, up to four of 2 MiB in a process.
-    /// It is to be closed by [`lupa_close`].
-    pub fn lupa_keep_blocks(L: *mut lua_State);
     /// `lua_close`, for a main state with LuaJIT's own allocator. Finalizers run, and errors in them stay inside.
     pub fn lupa_close(L: *mut lua_State);
     /// Whether the FFI library was opened, so that there may be values of its types.

@@ -18,7 +18,6 @@ impl State {
         unsafe {
             let l = luaL_newstate();
             assert!(!l.is_null());
-            lupa_keep_blocks(l);
             State(l)
         }
     }

@@ -259,14 +259,8 @@ pub(super) fn new_state() -> *mut sys::lua_State {
         // SAFETY: the function is an allocator as Lua wants it, and needs no data.
         return unsafe { sys::lua_newstate(super::faults::allocate, null_mut()) };
     }
-    // SAFETY: luaL_newstate needs nothing; the state is new.
-    unsafe {
-        let l = sys::luaL_newstate();
-        if !l.is_null() {
-            sys::lupa_keep_blocks(l);
-        }
-        l
-    }
+    // SAFETY: luaL_newstate needs nothing.
+    unsafe { sys::luaL_newstate() }
 }
 
 /// # Safety
