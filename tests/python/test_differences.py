@@ -94,6 +94,41 @@ def test_names_of_the_package(output_of):
     """) == ["set() False"]
 
 
+def test_importing_the_package_imports_no_more_than_it_must(output_of):
+    assert output_of("""
+        import lupa, sys
+        print(*sorted(name for name in sys.modules if name.startswith("lupa")))
+    """) == ["lupa lupa._global_symbols lupa._lupa"]
+
+
+def test_what_waits_to_be_imported_is_there_at_once(output_of):
+    names = "FastRLock unpacks_lua_table unpacks_lua_table_method"
+    assert output_of(f"""
+        import lupa
+        names = {names!r}.split()
+        print(set(names) - set(dir(lupa)), set(names) & set(vars(lupa)))
+        first = [getattr(lupa, name) for name in names]
+        print([vars(lupa)[name] for name in names] == first)
+        from lupa.luajit21 import FastRLock, unpacks_lua_table, unpacks_lua_table_method
+        print(first == [FastRLock, unpacks_lua_table, unpacks_lua_table_method])
+    """) == ["set() set()", "True", "True"]
+
+
+@pytest.mark.parametrize("module", ["lupa", "lupa.luajit21", "lupa.lua51"])
+def test_all_public_names_are_there(module):
+    names = {}
+    exec(f"from {module} import *", names)
+    module = importlib.import_module(module)
+    assert set(module.__all__) == names.keys() - {"__builtins__"}
+    assert all(getattr(module, name) is names[name] for name in module.__all__)
+
+
+@pytest.mark.parametrize("name", ["nothing", "_nothing", "lua99"])
+def test_other_names_are_not_there(name):
+    with pytest.raises(AttributeError, match=f"module 'lupa' has no attribute '{name}'"):
+        getattr(lupa, name)
+
+
 @pytest.mark.parametrize("code", ["{}", "print", "coroutine.create(function() end)", "io.stdout"])
 def test_wrapper_classes_are_names_of_the_module(lua, code):
     cls = type(lua.eval(code))

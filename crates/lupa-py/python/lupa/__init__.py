@@ -13,38 +13,69 @@ line, ``python -m lupa`` is a Lua interpreter.
 """
 
 from lupa import _global_symbols  # noqa: F401  (before anything that loads the extension)
-from lupa._api import *  # noqa: F403
 from lupa._lupa import (
+    LUA_MAXINTEGER,
+    LUA_MININTEGER,
+    LUA_VERSION,
+    LuaError,
+    LuaInterruptedError,
+    LuaMemoryError,
+    LuaRuntime,
+    LuaSyntaxError,
+    LuaTimeoutError,
     _LuaCoroutineFunction as _LuaCoroutineFunction,
     _LuaFunction as _LuaFunction,
     _LuaIter as _LuaIter,
     _LuaObject as _LuaObject,
     _LuaTable as _LuaTable,
     _LuaThread as _LuaThread,
+    as_attrgetter,
+    as_itemgetter,
+    lua_type,
+    to_python,
 )
+
+# The classes of wrapped Lua objects have had names with an underscore for years, and programs
+# compare `type(x).__name__` with them.  The names without one are for new code.
+LuaObject = _LuaObject
+LuaTable = _LuaTable
+LuaFunction = _LuaFunction
+LuaCoroutineFunction = _LuaCoroutineFunction
+LuaThread = _LuaThread
+LuaIter = _LuaIter
 
 # The package's metadata repeats it, and a test compares the two.
 __version__ = "2.9.0"
 
-# What is slow to import (see `python -X importtime`) waits until it is asked for.  Type checkers
-# take this for true.
+# What few programs need waits until it is asked for: each file takes time to import (see
+# `python -X importtime`).  Type checkers take this for true.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lupa import lua51 as lua51, luajit21 as luajit21, version as version
+    from lupa._rlock import FastRLock
+    from lupa._unpack import unpacks_lua_table, unpacks_lua_table_method
 else:
     _MODULES = ("lua51", "luajit21", "version")
+    _HOMES = {
+        "FastRLock": "_rlock",
+        "unpacks_lua_table": "_unpack",
+        "unpacks_lua_table_method": "_unpack",
+    }
 
     def __getattr__(name):
-        """Give the modules that are there as attributes without another import."""
-        if name in _MODULES:
-            from importlib import import_module  # noqa: PLC0415
+        """Give what waits without another import by the program, and keep it."""
+        if name not in _MODULES and name not in _HOMES:
+            raise AttributeError(f"module 'lupa' has no attribute '{name}'")
+        from importlib import import_module  # noqa: PLC0415
 
-            return import_module(f"lupa.{name}")
-        raise AttributeError(f"module 'lupa' has no attribute '{name}'")
+        module = import_module(f"lupa.{_HOMES.get(name, name)}")
+        value = getattr(module, name) if name in _HOMES else module
+        globals()[name] = value
+        return value
 
     def __dir__():
-        """Name these modules, too, before they are asked for."""
-        return sorted({*globals(), *_MODULES})
+        """Name what waits, too."""
+        return sorted({*globals(), *_MODULES, *_HOMES})
 
 
 __all__ = [

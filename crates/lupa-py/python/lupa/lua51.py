@@ -1,8 +1,8 @@
 """Lua 5.1, which is the language LuaJIT speaks: the same objects as in ``lupa``."""
 
-from lupa._api import *  # noqa: F403
-from lupa._api import __all__ as __all__
-from lupa._lupa import (
+from lupa.luajit21 import *  # noqa: F403
+from lupa.luajit21 import (
+    __all__ as __all__,
     _LuaCoroutineFunction as _LuaCoroutineFunction,
     _LuaFunction as _LuaFunction,
     _LuaIter as _LuaIter,
