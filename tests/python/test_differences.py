@@ -94,22 +94,25 @@ def test_names_of_the_package(output_of):
     """) == ["set() False"]
 
 
-def test_importing_the_package_imports_no_more_than_it_must(output_of):
-    assert output_of("""
-        import lupa, sys
-        print(*sorted(name for name in sys.modules if name.startswith("lupa")))
-    """) == ["lupa lupa._global_symbols lupa._lupa"]
-
-
-def test_what_waits_to_be_imported_is_there_at_once(output_of):
-    names = "FastRLock unpacks_lua_table unpacks_lua_table_method"
+@pytest.mark.parametrize("module, more", [("lupa", []), ("lupa.luajit21", ["lupa.luajit21"])])
+def test_importing_the_package_imports_no_more_than_it_must(output_of, module, more):
     assert output_of(f"""
-        import lupa
-        names = {names!r}.split()
-        print(set(names) - set(dir(lupa)), set(names) & set(vars(lupa)))
-        first = [getattr(lupa, name) for name in names]
-        print([vars(lupa)[name] for name in names] == first)
-        from lupa.luajit21 import FastRLock, unpacks_lua_table, unpacks_lua_table_method
+        import {module}, sys
+        print(*sorted(name for name in sys.modules if name.startswith("lupa")))
+    """) == [" ".join(["lupa", "lupa._global_symbols", "lupa._lupa", *more])]
+
+
+@pytest.mark.parametrize("module", ["lupa", "lupa.luajit21"])
+def test_what_waits_to_be_imported_is_there_at_once(output_of, module):
+    assert output_of(f"""
+        import importlib
+        module = importlib.import_module({module!r})
+        names = ["FastRLock", "unpacks_lua_table", "unpacks_lua_table_method"]
+        print(set(names) - set(dir(module)), set(names) & set(vars(module)))
+        first = [getattr(module, name) for name in names]
+        print([vars(module)[name] for name in names] == first)
+        from lupa._rlock import FastRLock
+        from lupa._unpack import unpacks_lua_table, unpacks_lua_table_method
         print(first == [FastRLock, unpacks_lua_table, unpacks_lua_table_method])
     """) == ["set() set()", "True", "True"]
 
@@ -124,9 +127,13 @@ def test_all_public_names_are_there(module):
 
 
 @pytest.mark.parametrize("name", ["nothing", "_nothing", "lua99"])
-def test_other_names_are_not_there(name):
-    with pytest.raises(AttributeError, match=f"module 'lupa' has no attribute '{name}'"):
-        getattr(lupa, name)
+@pytest.mark.parametrize("module", ["lupa", "lupa.luajit21"])
+def test_other_names_are_not_there(module, name):
+    module = importlib.import_module(module)
+    with pytest.raises(
+        AttributeError, match=f"module '{module.__name__}' has no attribute '{name}'"
+    ):
+        getattr(module, name)
 
 
 @pytest.mark.parametrize("code", ["{}", "print", "coroutine.create(function() end)", "io.stdout"])

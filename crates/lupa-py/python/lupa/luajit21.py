@@ -4,7 +4,6 @@ from lupa import (
     LUA_MAXINTEGER,
     LUA_MININTEGER,
     LUA_VERSION,
-    FastRLock,
     LuaCoroutineFunction,
     LuaError,
     LuaFunction,
@@ -27,9 +26,27 @@ from lupa import (
     as_itemgetter,
     lua_type,
     to_python,
-    unpacks_lua_table,
-    unpacks_lua_table_method,
 )
+
+# As in `lupa`, these wait until they are asked for.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lupa import FastRLock, unpacks_lua_table, unpacks_lua_table_method
+else:
+
+    def __getattr__(name):
+        """Give what waits from `lupa`, and keep it."""
+        if name not in __all__:
+            raise AttributeError(f"module 'lupa.luajit21' has no attribute '{name}'")
+        import lupa  # noqa: PLC0415
+
+        value = globals()[name] = getattr(lupa, name)
+        return value
+
+    def __dir__():
+        """Name what waits, too."""
+        return sorted({*globals(), *__all__})
+
 
 __all__ = [
     "LUA_MAXINTEGER",
