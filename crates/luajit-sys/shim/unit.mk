@@ -1,7 +1,7 @@
 # Read by LuaJIT's makefile before its own lines: LuaJIT and the shim are compiled as one unit, as its target `amalg`
 # does without the shim, so that what either calls of the other can be inlined. build.rs sets LUPA_SHIM, the directory of
-# this file, and LUPA_DEFINES. LuaJIT's own program is not made. With -w, which luajit-src passes, nothing of
-# undeclared functions would be an error.
+# this file, and LUPA_DEFINES. LuaJIT's own program is not made. The flag -w, which luajit-src
+# passes, is taken out: with it undeclared functions would be no error.
 
 override LJCORE_O := unit.o
 override TARGET_T := libluajit.a jit/vmdef.lua
