@@ -113,6 +113,23 @@ def test_unknown_keywords_are_refused(lua):
         lua.table_from([], deep=True)
 
 
+@pytest.mark.parametrize("change", [lambda d: d.update(new=1), lambda d: d.clear()], ids=["grows", "shrinks"])
+def test_a_dict_that_changes_meanwhile(change):
+    """As in a loop in Python, where no entry gets lost in silence. Breaks if the size is not looked at."""
+    source = {f"key {i}": i for i in range(100)}
+    source["key 50"] = 10**30
+    lua = LuaRuntime(overflow_handler=lambda _: change(source))
+    with pytest.raises(RuntimeError, match="dictionary changed size during iteration"):
+        lua.table_from(source)
+    assert lua.table_from({"a": 1}).a == 1
+
+
+def test_a_dict_s_values_may_change_meanwhile():
+    source = {"first": 10**30, "second": 2}
+    lua = LuaRuntime(overflow_handler=lambda _: source.update(second=3))
+    assert dict(lua.table_from(source).items()) == {"second": 3}
+
+
 def test_errors_of_the_source_come_through(lua):
     def numbers():
         yield 1

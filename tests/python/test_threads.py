@@ -164,6 +164,39 @@ def test_one_runtime_from_many_threads(lua):
     assert lua.eval("counter") == THREADS * 100 * 100
 
 
+def test_errors_of_one_runtime_in_many_threads(output_of):
+    """Breaks (hangs) if the value of an error is made a Python object while this thread has the GIL and waits for the runtime."""
+    code = """
+        import sys, threading
+        from lupa import LuaError, LuaRuntime
+
+        sys.setswitchinterval(1e-5)
+        lua = LuaRuntime()
+        fails, item = lua.eval("function(i) error({i}) end"), lua.eval("setmetatable({}, {__index = function(_, i) error({i}) end})")
+        call = lua.eval("function(f) for i = 1, 20 do f() end end")
+
+        def fail(operation):
+            for i in range(1, 3000):
+                try:
+                    operation(i)
+                except LuaError as error:
+                    assert error.value[1] == i
+
+        def call_back():
+            for _ in range(1500):
+                call(lambda: None)
+
+        threads = [threading.Thread(target=fail, args=[operation]) for operation in (fails, item.__getitem__)]
+        threads += [threading.Thread(target=call_back) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        print("done")
+    """
+    assert output_of(code) == ["done"]
+
+
 def test_calls_of_threads_do_not_mix(lua):
     echo = lua.eval("function(...) return ... end")
 

@@ -41,6 +41,47 @@ use std::ffi::c_int;
 pub trait Around {
     /// Calls `run` and gives what it gives.
     fn around<R>(self, run: impl FnOnce() -> R) -> R;
+
+    /// Calls `wait`, which waits for another thread to leave the runtime, and gives what it gives. That thread may want the embedder's lock
+    /// meanwhile: who has one releases it here, too.
+    ///
+    /// ```
+    /// use lupa_core::{Around, Runtime};
+    /// use std::cell::Cell;
+    /// use std::thread;
+    ///
+    /// struct Waits<'a>(&'a Cell<bool>);
+    ///
+    /// impl Around for Waits<'_> {
+    ///     fn around<R>(self, run: impl FnOnce() -> R) -> R {
+    ///         run()
+    ///     }
+    ///     fn waiting<R>(&self, wait: impl FnOnce() -> R) -> R {
+    ///         self.0.set(true);
+    ///         wait()
+    ///     }
+    /// }
+    ///
+    /// let lua = Runtime::new()?;
+    /// let work = lua.load("return 42").into_function()?;
+    /// let guard = lua.lock()?;
+    /// thread::scope(|threads| {
+    ///     let other = threads.spawn(|| {
+    ///         let waited = Cell::new(false);
+    ///         let answer = work.call_with(|_| Ok(()), Waits(&waited), |results| Ok(results.get(0).number()));
+    ///         (answer, waited.get())
+    ///     });
+    ///     // The other thread begins to wait in this time, or never does.
+    ///     thread::sleep(std::time::Duration::from_millis(200));
+    ///     drop(guard);
+    ///     let (answer, waited) = other.join().unwrap();
+    ///     assert!(answer.is_ok_and(|answer| answer == Some(42.0)) && waited);
+    /// });
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    fn waiting<R>(&self, wait: impl FnOnce() -> R) -> R {
+        wait()
+    }
 }
 
 /// Nothing around.

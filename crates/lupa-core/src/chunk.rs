@@ -351,7 +351,8 @@ impl<'a> Chunk<'a> {
         around: impl Around,
         read: impl for<'s> FnOnce(Results<'s>) -> Result<R>,
     ) -> Result<R> {
-        self.runtime.shared().enter(|stack| {
+        let shared = self.runtime.shared();
+        shared.enter_held(shared.lock_with(&around)?, |stack, _| {
             let call = stack.begin_call_of(|stack| self.push(stack))?;
             push(&mut Arguments::new(stack))?;
             around.around(|| stack.call(call, sys::LUA_MULTRET))?;

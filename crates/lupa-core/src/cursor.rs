@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::handle::{Handle, no_table};
+use crate::raw::stack::RESERVED;
 use crate::reference::Reference;
 use crate::slot::Slot;
 
@@ -45,13 +46,7 @@ impl Cursor {
         table: &Handle,
         read: impl for<'s> FnOnce(Slot<'s>, Slot<'s>) -> Result<R>,
     ) -> Result<Option<R>> {
-        table.with(|stack, index| {
-            let table = stack.table(index).ok_or_else(no_table)?;
-            if !table.next(&mut self.position) {
-                return Ok(None);
-            }
-            read(Slot::new(stack, index + 1), Slot::new(stack, index + 2)).map(Some)
-        })
+        table.with(|stack, index| self.advance_in(Slot::new(stack, index), read))
     }
 
     /// Reads the next entry of a table by `read`; `None` at the end.
@@ -65,5 +60,43 @@ impl Cursor {
         read: impl for<'s> FnOnce(Slot<'s>, Slot<'s>) -> Result<R>,
     ) -> Result<Option<R>> {
         self.step(&table.0, read)
+    }
+
+    /// As [`Cursor::advance`], for a table in a slot.
+    ///
+    /// ```
+    /// use lupa_core::{Cursor, Directly, Reference, Runtime};
+    ///
+    /// let lua = Runtime::new()?;
+    /// let list: Reference = lua.load("return { 'tea', 'cake' }").eval()?;
+    /// // Two steps while the runtime is locked once.
+    /// let letters = list.read_with(Directly, |slot| {
+    ///     let mut cursor = Cursor::start();
+    ///     let mut step = || cursor.advance_in(slot, |_, value| Ok(value.bytes().map_or(0, <[u8]>::len)));
+    ///     Ok(step()?.unwrap_or(0) + step()?.unwrap_or(0))
+    /// })?;
+    /// assert_eq!(letters, 7);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Cursor::advance`], and `Error::StackOverflow` if there is no room for an entry.
+    #[inline]
+    pub fn advance_in<R>(
+        &mut self,
+        table: Slot<'_>,
+        read: impl for<'s> FnOnce(Slot<'s>, Slot<'s>) -> Result<R>,
+    ) -> Result<Option<R>> {
+        let stack = table.stack();
+        let table = stack.table(table.index()).ok_or_else(no_table)?;
+        stack.reserve(RESERVED)?;
+        let top = stack.top();
+        let step = if table.next(&mut self.position) {
+            read(Slot::new(stack, top + 1), Slot::new(stack, top + 2)).map(Some)
+        } else {
+            Ok(None)
+        };
+        stack.pop_to(top);
+        step
     }
 }

@@ -4,6 +4,7 @@ use crate::call::{Arguments, Around, Directly, Results};
 use crate::error::{Error, Result, RuntimeError};
 use crate::pusher::{Pusher, misuse};
 use crate::raw::coroutine::CoroutineStatus;
+use crate::raw::lock::Held;
 use crate::raw::owner::SlotOwner;
 use crate::raw::stack::{Kind, Stack, TableSlot};
 use crate::raw::{dispatch, slots::SlotKey, sys};
@@ -58,7 +59,23 @@ impl Handle {
         &self,
         f: impl for<'s> FnOnce(Stack<'s>, c_int) -> Result<R>,
     ) -> Result<R> {
-        self.runtime().shared().enter_at(|stack, top| {
+        self.with_held(self.runtime().shared().lock()?, f)
+    }
+
+    /// Takes the runtime's lock, waiting for other threads inside `around`.
+    #[inline]
+    pub(crate) fn lock_with(&self, around: &impl Around) -> Result<Held<'_>> {
+        self.runtime().shared().lock_with(around)
+    }
+
+    /// As [`Handle::with`], with the lock that was taken.
+    #[inline]
+    pub(crate) fn with_held<R>(
+        &self,
+        held: Held<'_>,
+        f: impl for<'s> FnOnce(Stack<'s>, c_int) -> Result<R>,
+    ) -> Result<R> {
+        self.runtime().shared().enter_held(held, |stack, top| {
             stack.push_slot(self.slot.key);
             f(stack, top + 1)
         })
@@ -95,7 +112,7 @@ impl Handle {
         around: impl Around,
         read: impl for<'s> FnOnce(Slot<'s>) -> Result<R>,
     ) -> Result<R> {
-        self.with(|stack, index| {
+        self.with_held(self.lock_with(&around)?, |stack, index| {
             index_with(stack, index, key, around)?;
             read(Slot::new(stack, stack.top()))
         })
@@ -108,7 +125,7 @@ impl Handle {
         item: impl FnOnce(Pusher<'_>) -> Result<()>,
         around: impl Around,
     ) -> Result<()> {
-        self.with(|stack, index| {
+        self.with_held(self.lock_with(&around)?, |stack, index| {
             key(Pusher::new(stack))?;
             item(Pusher::new(stack))?;
             if stack.top() != index + 2 {
@@ -133,7 +150,8 @@ impl Handle {
         around: impl Around,
         read: impl for<'s> FnOnce(Results<'s>) -> Result<R>,
     ) -> Result<R> {
-        self.runtime().shared().enter(|stack| {
+        let held = self.lock_with(&around)?;
+        self.runtime().shared().enter_held(held, |stack, _| {
             let call = stack.begin_call(self.slot.key);
             push(&mut Arguments::new(stack))?;
             around.around(|| stack.call(call, sys::LUA_MULTRET))?;
@@ -178,7 +196,7 @@ impl Handle {
         around: impl Around,
         read: impl for<'s> FnOnce(Results<'s>) -> Result<R>,
     ) -> Result<R> {
-        self.with(|stack, index| {
+        self.with_held(self.lock_with(&around)?, |stack, index| {
             push(&mut Arguments::new(stack))?;
             let yielded = around.around(|| stack.resume(index, index))?;
             read(Results::of_coroutine(stack, index + 1, yielded))
@@ -192,7 +210,7 @@ impl Handle {
         around: impl Around,
         read: impl for<'s> FnOnce(Results<'s>) -> Result<R>,
     ) -> Result<R> {
-        self.with(|stack, index| {
+        self.with_held(self.lock_with(&around)?, |stack, index| {
             error(Pusher::new(stack))?;
             if stack.top() != index + 1 {
                 return Err(misuse());

@@ -136,6 +136,31 @@ impl Reference {
         self.0.with(|stack, index| f(Slot::new(stack, index)))
     }
 
+    /// As [`Reference::with`]; waits for other threads inside `around`.
+    ///
+    /// ```
+    /// use lupa_core::{Directly, Reference, Runtime};
+    ///
+    /// let lua = Runtime::new()?;
+    /// let list: Reference = lua.load("return { 'tea', 'cake' }").eval()?;
+    /// // `Directly` has no lock to release meanwhile.
+    /// assert_eq!(list.read_with(Directly, |slot| Ok(slot.raw_len()))?, 2);
+    /// # Ok::<(), lupa_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Reference::with`].
+    #[inline]
+    pub fn read_with<R>(
+        &self,
+        around: impl Around,
+        f: impl for<'s> FnOnce(Slot<'s>) -> Result<R>,
+    ) -> Result<R> {
+        let held = self.0.lock_with(&around)?;
+        self.0
+            .with_held(held, |stack, index| f(Slot::new(stack, index)))
+    }
+
     /// Lua's `value[key]`: `key` pushes the key, `read` reads the value. Metamethods run inside
     /// `around`.
     ///
@@ -284,12 +309,15 @@ impl Reference {
     /// Errors of the metamethod; `Error::Closed`, `Error::Forked`.
     #[inline]
     pub fn len_with(&self, around: impl Around) -> Result<f64> {
-        self.0.with(|stack, index| match stack.table(index) {
-            Some(table) if !(cfg!(feature = "lua52compat") && table.has_metatable()) => {
-                Ok(table.raw_len() as f64)
-            }
-            _ => around.around(|| stack.protected_len(index)),
-        })
+        self.0
+            .with_held(self.0.lock_with(&around)?, |stack, index| {
+                match stack.table(index) {
+                    Some(table) if !(cfg!(feature = "lua52compat") && table.has_metatable()) => {
+                        Ok(table.raw_len() as f64)
+                    }
+                    _ => around.around(|| stack.protected_len(index)),
+                }
+            })
     }
 
     /// Lua's `tostring(value)`; `read` gets the text. `__tostring` runs inside `around`.
@@ -301,10 +329,11 @@ impl Reference {
         around: impl Around,
         read: impl FnOnce(&[u8]) -> Result<R>,
     ) -> Result<R> {
-        self.0.with(|stack, index| {
-            around.around(|| stack.push_tostring(index))?;
-            read(stack.bytes(stack.top()).unwrap_or_default())
-        })
+        self.0
+            .with_held(self.0.lock_with(&around)?, |stack, index| {
+                around.around(|| stack.push_tostring(index))?;
+                read(stack.bytes(stack.top()).unwrap_or_default())
+            })
     }
 }
 

@@ -72,7 +72,7 @@ impl<'s> TableBuilder<'s> {
         let outcome = key(Pusher::new(stack))
             .and_then(|()| value(Pusher::new(stack)))
             .and_then(|()| self.settled(stack, 2))
-            .and_then(|()| self.table.raw_set());
+            .and_then(|()| self.table.raw_insert());
         if outcome.is_err() {
             stack.pop_to(self.index);
         }

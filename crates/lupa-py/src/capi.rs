@@ -52,6 +52,66 @@ pub(crate) fn is_builtin_buffer(object: &Bound<'_, PyAny>) -> bool {
     }
 }
 
+/// The text, if it is ASCII: it is read where it is, where to ask for its UTF-8 is a call.
+#[inline]
+pub(crate) fn ascii<'a>(text: &'a Bound<'_, PyString>) -> Option<&'a [u8]> {
+    #[cfg(not(Py_3_14))]
+    {
+        let text = text.as_ptr();
+        // SAFETY: a live str. Such text follows its head, and is never changed.
+        unsafe {
+            (ffi::PyUnicode_IS_COMPACT_ASCII(text) != 0).then(|| {
+                let length = ffi::PyUnicode_GET_LENGTH(text) as usize;
+                std::slice::from_raw_parts(text.cast::<ffi::PyASCIIObject>().add(1).cast(), length)
+            })
+        }
+    }
+    // PyO3 does not know how it is kept there.
+    #[cfg(Py_3_14)]
+    {
+        let _ = text;
+        None
+    }
+}
+
+/// The text in UTF-8; none of text that has none.
+#[inline]
+pub(crate) fn utf8<'a>(text: &'a Bound<'_, PyString>) -> Option<&'a [u8]> {
+    ascii(text).or_else(|| text.to_str().ok().map(str::as_bytes))
+}
+
+/// How CPython 3.9 to 3.14 keep an `int` of one digit, of 30 bits, on machines of 64 bits. To ask for its value takes longer than what
+/// is done with it.
+#[repr(C)]
+struct OneDigit {
+    object: ffi::PyObject,
+    /// Number of digits, negative for a negative `int`; from 3.12 on that number from bit 3 on, and below it how much the sign is less than 1.
+    size: isize,
+    digit: u32,
+}
+
+/// The value of an integer that has one digit, or is 0.
+#[inline]
+pub(crate) fn small_integer(number: &Bound<'_, PyInt>) -> Option<i32> {
+    if cfg!(not(target_pointer_width = "64")) || cfg!(Py_3_15) {
+        return None;
+    }
+    let number = number.as_ptr().cast::<OneDigit>();
+    // SAFETY: a live `int`, which is never changed; it has a digit where it says so.
+    unsafe {
+        let size = (*number).size;
+        let (has_one, sign) = if cfg!(Py_3_12) {
+            (size >> 3 == 1, 1 - (size & 3))
+        } else {
+            (size == 1 || size == -1, size)
+        };
+        if has_one {
+            return Some(sign as i32 * (*number).digit as i32);
+        }
+    }
+    None
+}
+
 /// The value of an integer of 64 bits; no exception is made of a larger one.
 #[inline]
 pub(crate) fn integer(number: &Bound<'_, PyInt>) -> Option<i64> {
@@ -59,6 +119,27 @@ pub(crate) fn integer(number: &Bound<'_, PyInt>) -> Option<i64> {
     // SAFETY: the object is alive, and the GIL is held. It is an int, so no Python code runs, and nothing fails.
     let value = unsafe { ffi::PyLong_AsLongLongAndOverflow(number.as_ptr(), &mut overflow) };
     (overflow == 0).then_some(value)
+}
+
+/// The entry of a dict at a position or after it, which is moved on; positions start at 0. Where the dict has changed meanwhile, entries may be
+/// missed or come again.
+#[inline]
+pub(crate) fn dict_entry<'py>(
+    dict: &Bound<'py, PyDict>,
+    position: &mut ffi::Py_ssize_t,
+) -> Option<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+    let (mut key, mut value) = (std::ptr::null_mut(), std::ptr::null_mut());
+    // SAFETY: a live dict, and the GIL is held; the position is compared with what the dict has now. What is found is borrowed from the
+    // dict, and owned from here on.
+    unsafe {
+        (ffi::PyDict_Next(dict.as_ptr(), position, &mut key, &mut value) != 0).then(|| {
+            let py = dict.py();
+            (
+                Bound::from_borrowed_ptr(py, key),
+                Bound::from_borrowed_ptr(py, value),
+            )
+        })
+    }
 }
 
 /// Number of references to an object.
@@ -289,6 +370,12 @@ pub(crate) trait Attributes: PyTypeInfo {
     ) -> BoxedResult<Bound<'py, PyAny>>;
 }
 
+/// How many items a class' instances have.
+pub(crate) trait Length: PyTypeInfo {
+    /// `len(object)`
+    fn length(slf: &Bound<'_, Self>) -> BoxedResult<usize>;
+}
+
 /// How items and attributes of a class' instances are set and deleted.
 pub(crate) trait Assignment: PyTypeInfo {
     /// Sets an item; without a value, deletes it.
@@ -319,10 +406,10 @@ impl CallSlot {
     }
 }
 
-/// Has CPython call instances of `T` and of classes that extend it by their call slots, and read their attributes and items by
-/// the trait. PyO3 does not offer it: its `__call__` takes a tuple, its `__getattribute__` loses the error, and its entry for items
-/// costs more. The slot of `instance` shows where the slots are.
-pub(crate) fn install<T: Attributes>(
+/// Has CPython call instances of `T` and of classes that extend it by their call slots, and read their attributes, items and length by
+/// the traits. PyO3 does not offer it: its `__call__` takes a tuple, its `__getattribute__` loses the error, and its entries for items
+/// and length cost more. The slot of `instance` shows where the slots are.
+pub(crate) fn install<T: Attributes + Length>(
     instance: &Bound<'_, T>,
     slot: &CallSlot,
     classes: &[Bound<'_, PyType>],
@@ -338,6 +425,7 @@ pub(crate) fn install<T: Attributes>(
             (*class).tp_call = Some(ffi::PyVectorcall_Call);
             (*class).tp_getattro = Some(attribute_entry::<T>);
             (*(*class).tp_as_mapping).mp_subscript = Some(item_entry::<T>);
+            (*(*class).tp_as_mapping).mp_length = Some(length_entry::<T>);
             (*class).tp_flags |= ffi::Py_TPFLAGS_HAVE_VECTORCALL;
             ffi::PyType_Modified(class);
         }
@@ -419,6 +507,16 @@ unsafe extern "C" fn item_entry<T: Attributes>(
 ) -> *mut ffi::PyObject {
     // SAFETY: as in `attribute_entry`.
     unsafe { read_entry(object, key, T::item) }
+}
+
+/// `mp_length` of `T` and of classes that extend it.
+unsafe extern "C" fn length_entry<T: Length>(object: *mut ffi::PyObject) -> ffi::Py_ssize_t {
+    // SAFETY: CPython calls this with the GIL held and a live instance of a class that `install` has found to be `T` or to extend it.
+    let (py, object) = unsafe {
+        let py = Python::assume_attached();
+        (py, Borrowed::from_ptr(py, object).cast_unchecked::<T>())
+    };
+    caught(py, || T::length(&object)).map_or(-1, |length| length as ffi::Py_ssize_t)
 }
 
 /// Reads an attribute or an item by `read`.

@@ -44,34 +44,46 @@ impl<'a, 'b, 'py> PyArg<'a, 'b, 'py> {
 }
 
 impl IntoLua for PyArg<'_, '_, '_> {
-    #[inline]
+    // Exact types first: they are the common ones, and the cheapest to recognise.
+    #[inline(always)]
     fn into_lua(self, to: Pusher<'_>) -> Result<()> {
-        let PyArg {
-            cx,
-            object,
-            wrap_none,
-        } = self;
-        // Exact types first: they are the common ones, and the cheapest to recognise.
-        if let Ok(text) = object.cast_exact::<PyString>() {
-            return push_text(cx, text, to);
+        if let Ok(text) = self.object.cast_exact::<PyString>() {
+            return push_text(self.cx, text, to);
         }
-        if let Ok(number) = object.cast_exact::<PyInt>() {
-            return push_integer(cx, number, to);
+        if let Ok(number) = self.object.cast_exact::<PyInt>()
+            && let Some(n) = capi::small_integer(number)
+        {
+            return to.number(f64::from(n));
         }
-        if let Ok(number) = object.cast_exact::<PyFloat>() {
-            return to.number(number.value());
-        }
-        if object.is_none() && !wrap_none {
-            return to.nil();
-        }
-        if let Ok(truth) = object.cast_exact::<PyBool>() {
-            return to.boolean(truth.is_true());
-        }
-        push_other(cx, object, to)
+        push_value(self.cx, self.object, self.wrap_none, to)
     }
 }
 
+/// What is no plain `str` and no small `int`.
+#[inline(never)]
+fn push_value<'py>(
+    cx: &Context<'_, 'py>,
+    object: &Bound<'py, PyAny>,
+    wrap_none: bool,
+    to: Pusher<'_>,
+) -> Result<()> {
+    if let Ok(number) = object.cast_exact::<PyInt>() {
+        return push_integer(cx, number, to);
+    }
+    if let Ok(number) = object.cast_exact::<PyFloat>() {
+        return to.number(number.value());
+    }
+    if object.is_none() && !wrap_none {
+        return to.nil();
+    }
+    if let Ok(truth) = object.cast_exact::<PyBool>() {
+        return to.boolean(truth.is_true());
+    }
+    push_other(cx, object, to)
+}
+
 /// The less common types, in the order of lupa's rules.
+#[inline(never)]
 fn push_other<'py>(
     cx: &Context<'_, 'py>,
     object: &Bound<'py, PyAny>,
@@ -100,8 +112,24 @@ fn push_other<'py>(
     push_object(cx, object, flags, to)
 }
 
-#[inline]
+#[inline(never)]
 fn push_text<'py>(
+    cx: &Context<'_, 'py>,
+    text: &Bound<'py, PyString>,
+    to: Pusher<'_>,
+) -> Result<()> {
+    if let Some(codec) = &cx.settings.encoding
+        && codec.is_utf8()
+        && let Some(bytes) = capi::ascii(text)
+    {
+        return to.bytes(bytes);
+    }
+    push_encoded(cx, text, to)
+}
+
+/// Text as the runtime's encoding has it.
+#[inline(never)]
+fn push_encoded<'py>(
     cx: &Context<'_, 'py>,
     text: &Bound<'py, PyString>,
     to: Pusher<'_>,
@@ -173,17 +201,31 @@ fn push_overflowing(cx: &Context<'_, '_>, number: &Bound<'_, PyInt>, to: Pusher<
 }
 
 /// The Python object for a Lua value.
-#[inline]
+#[inline(never)]
 pub(crate) fn to_python<'py>(
     cx: &Context<'_, 'py>,
     slot: Slot<'_>,
 ) -> BoxedResult<Bound<'py, PyAny>> {
     let py = cx.py;
-    Ok(match slot.kind() {
-        Kind::None | Kind::Nil => py.None().into_bound(py),
-        Kind::Boolean => PyBool::new(py, slot.truthy()).to_owned().into_any(),
-        Kind::Number => number(py, slot.number().unwrap_or_default()),
-        Kind::String => text(cx, slot.bytes().unwrap_or_default())?,
+    // Those that are alone in this function leave it few registers to save.
+    match slot.kind() {
+        Kind::Number => Ok(number(py, slot.number().unwrap_or_default())),
+        Kind::None | Kind::Nil => Ok(py.None().into_bound(py)),
+        Kind::Boolean => Ok(PyBool::new(py, slot.truthy()).to_owned().into_any()),
+        Kind::String => text(cx, slot.bytes().unwrap_or_default()),
+        kind => wrapper(cx, slot, kind),
+    }
+}
+
+/// The Python object for a Lua value of a kind that has no counterpart.
+#[inline(never)]
+fn wrapper<'py>(
+    cx: &Context<'_, 'py>,
+    slot: Slot<'_>,
+    kind: Kind,
+) -> BoxedResult<Bound<'py, PyAny>> {
+    let py = cx.py;
+    Ok(match kind {
         Kind::Table => wrappers::new_table(cx, slot)?,
         Kind::Function => match python_object(py, slot) {
             Some(object) => object,

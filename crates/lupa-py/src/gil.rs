@@ -82,6 +82,11 @@ impl Around for RunningLua<'_> {
         };
         with_saved(saved, run)
     }
+
+    /// Releases the GIL in any case: the thread that has the runtime may want it.
+    fn waiting<R>(&self, wait: impl FnOnce() -> R) -> R {
+        WithoutGil(self.0).around(wait)
+    }
 }
 
 /// Releases the GIL while something runs that may take long and that nothing can interrupt.

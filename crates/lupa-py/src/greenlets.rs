@@ -19,7 +19,7 @@ static SEEN: AtomicIsize = AtomicIsize::new(0);
 
 /// Whether there may be greenlets.
 #[inline]
-fn may_be_there(py: Python<'_>) -> bool {
+pub(crate) fn may_be_there(py: Python<'_>) -> bool {
     SEEN.load(Ordering::Relaxed) != module_count(py)
 }
 

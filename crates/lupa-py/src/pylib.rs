@@ -13,6 +13,7 @@ use lupa_core::{
     Runtime, Slot, Table,
 };
 use pyo3::exceptions::{PyIndexError, PySystemExit, PyTypeError};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyInt, PyIterator, PyModule, PyString, PyTuple};
@@ -34,7 +35,7 @@ pub(crate) fn install(
     static BUILTINS: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
     let import = || py.import("builtins").map(Bound::unbind);
     let builtins = BUILTINS.get_or_try_init(py, import)?.bind(py);
-    let eval = builtins.getattr("eval")?;
+    let eval = builtins.getattr(intern!(py, "eval"))?;
     let none = py.None().into_bound(py);
     fill(&cx, options, &none, &eval, builtins.as_any())
         .map_err(|error| to_exception(&cx, error, Style::Plain))

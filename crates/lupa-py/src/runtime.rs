@@ -39,7 +39,6 @@ pub(crate) struct LuaRuntime {
 
 impl LuaRuntime {
     /// Takes the runtime's lock; releases the GIL if that means waiting.
-    #[inline]
     pub(crate) fn lock(&self, py: Python<'_>) -> BoxedResult<Locked<'_>> {
         let entered = greenlets::enter(py, &self.runtime)?;
         let guard = match self.runtime.try_lock() {

@@ -1,6 +1,6 @@
 //! Lua tables made of Python collections.
 
-use crate::capi::{iterates_as, references};
+use crate::capi::{self, iterates_as, references};
 use crate::convert::{PyArg, to_python};
 use crate::errors::{BoxedResult, external};
 use crate::greenlets;
@@ -8,7 +8,7 @@ use crate::lookup::ask_class;
 use crate::settings::Context;
 use crate::wrappers::{LuaObject, LuaTable};
 use lupa_core::{IntoLua, Pusher, Reference, Result, TableBuilder};
-use pyo3::exceptions::PyRecursionError;
+use pyo3::exceptions::{PyRecursionError, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::type_object::{PyTypeCheck, PyTypeInfo};
 use pyo3::types::{
@@ -146,8 +146,7 @@ impl<'py> Filler<'_, '_, 'py> {
         next: &mut usize,
     ) -> Result<()> {
         if let Ok(dict) = source.cast::<PyDict>() {
-            // A copy of the items: converting one may run Python code that changes the dict.
-            return self.add(table, Entries::Pairs(dict.iter().collect()), next);
+            return self.fill_from_dict(table, dict);
         }
         if let Some(list) = plain::<PyList>(source) {
             // Not by `append`: what is there once is inlined, which saves the most common a sixth.
@@ -170,6 +169,24 @@ impl<'py> Filler<'_, '_, 'py> {
             return self.append_all(table, source, next);
         }
         greenlets::operation(self.cx, || self.fill_by_iteration(table, source, next))
+    }
+
+    fn fill_from_dict(
+        &mut self,
+        table: &mut TableBuilder<'_>,
+        dict: &Bound<'py, PyDict>,
+    ) -> Result<()> {
+        let (size, mut position) = (dict.len(), 0);
+        while let Some((key, value)) = capi::dict_entry(dict, &mut position) {
+            self.set(table, &key, &value)?;
+            // To convert an entry may run Python code.
+            if dict.len() != size {
+                return Err(external(PyRuntimeError::new_err(
+                    "dictionary changed size during iteration",
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// Adds what only Python code may know how to iterate.
@@ -238,6 +255,7 @@ impl<'py> Filler<'_, '_, 'py> {
         Ok(())
     }
 
+    #[inline]
     fn set(
         &mut self,
         table: &mut TableBuilder<'_>,

@@ -9,6 +9,7 @@ use super::stack::{RESERVED, Stack};
 use super::stop::{Interruption, Stop};
 use super::sys::{self, inline, inline::TValue};
 use super::watch::Record;
+use crate::call::Around;
 use crate::error::{Error, Result};
 use std::any::{Any, TypeId};
 use std::cell::{Cell, RefCell};
@@ -158,7 +159,16 @@ impl Shared {
         &self,
         f: impl for<'s> FnOnce(Stack<'s>, c_int) -> Result<R>,
     ) -> Result<R> {
-        let held = self.lock.lock()?;
+        self.enter_held(self.lock.lock()?, f)
+    }
+
+    /// As [`Shared::enter_at`], with the lock that was taken.
+    #[inline]
+    pub(crate) fn enter_held<R>(
+        &self,
+        held: Held<'_>,
+        f: impl for<'s> FnOnce(Stack<'s>, c_int) -> Result<R>,
+    ) -> Result<R> {
         // Without anchors the state is being closed, and finalizers run, or it is freed.
         if self.anchors.get().is_none() {
             return Err(Error::Closed);
@@ -180,6 +190,15 @@ impl Shared {
     #[inline]
     pub(crate) fn lock(&self) -> Result<Held<'_>> {
         self.lock.lock()
+    }
+
+    /// Takes the lock, waiting for other threads inside `around`.
+    #[inline]
+    pub(crate) fn lock_with(&self, around: &impl Around) -> Result<Held<'_>> {
+        match self.lock.try_lock() {
+            Some(held) => Ok(held),
+            None => around.waiting(|| self.lock.lock()),
+        }
     }
 
     /// Takes the lock if no other thread has it.

@@ -95,7 +95,7 @@ impl Kind {
 }
 
 /// Slots that every frame can use without asking: more than the making of one value, or any operation here, needs.
-pub(super) const RESERVED: usize = 16;
+pub(crate) const RESERVED: usize = 16;
 /// Slots that are there beyond those that were reserved for values.
 pub(crate) const SPARE: usize = 8;
 
@@ -516,10 +516,26 @@ impl TableSlot<'_> {
             if key.is_string() {
                 let value = self.table.string_slot(key).map(|slot| *slot);
                 inline::replace_last(self.stack.l, value.unwrap_or(TValue::NIL));
+            } else if let Some(slot) = self.numbered_slot(key) {
+                inline::replace_last(self.stack.l, *slot);
             } else {
                 sys::lua_rawget(self.stack.l, self.index());
             }
         }
+    }
+
+    /// The slot of a key that is a number, if the array part has one.
+    ///
+    /// # Safety
+    /// As [`inline::Table::array_slot`].
+    #[inline]
+    unsafe fn numbered_slot(self, key: TValue) -> Option<*mut TValue> {
+        if !key.is_number() {
+            return None;
+        }
+        let n = key.number() as c_int;
+        // SAFETY: by the caller.
+        (f64::from(n) == key.number()).then(|| unsafe { self.table.array_slot(n) })?
     }
 
     /// Pushes `t[n]`, raw.
@@ -537,21 +553,34 @@ impl TableSlot<'_> {
     /// Pops value and key and sets `t[key] = value`, raw.
     #[inline]
     pub(crate) fn raw_set(self) -> Result<()> {
-        let key = self.stack.top() - 1;
-        match self.stack.value(key) {
+        let key = self.new_key()?;
+        // SAFETY: a table, and a key that does not raise.
+        unsafe {
+            if !self.replace_field(key) {
+                sys::lua_rawset(self.stack.l, self.index());
+            }
+        }
+        Ok(())
+    }
+
+    /// As [`TableSlot::raw_set`], for a key that the table hardly has yet.
+    #[inline]
+    pub(crate) fn raw_insert(self) -> Result<()> {
+        self.new_key()?;
+        // SAFETY: a table, and a key that does not raise.
+        unsafe { sys::lua_rawset(self.stack.l, self.index()) };
+        Ok(())
+    }
+
+    /// The key below the value on top, which is neither nil nor NaN, the two that raise.
+    #[inline]
+    fn new_key(self) -> Result<TValue> {
+        match self.stack.value(self.stack.top() - 1) {
             None | Some(TValue::NIL) => Err(Error::InvalidKey("nil".into())),
             Some(value) if value.is_number() && value.number().is_nan() => {
                 Err(Error::InvalidKey("NaN".into()))
             }
-            Some(value) => {
-                // SAFETY: a table, and the key is neither nil nor NaN, the two that raise.
-                unsafe {
-                    if !self.replace_field(value) {
-                        sys::lua_rawset(self.stack.l, self.index());
-                    }
-                }
-                Ok(())
-            }
+            Some(value) => Ok(value),
         }
     }
 

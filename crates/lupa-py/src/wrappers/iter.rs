@@ -2,11 +2,11 @@
 
 use super::object::LuaObject;
 use super::table::LuaTable;
-use super::{not_instantiable, operate};
+use super::{not_instantiable, operate_once};
 use crate::capi::Iteration;
 use crate::convert::to_python;
 use crate::errors::{BoxedResult, Style, external};
-use crate::gil::GilCell;
+use crate::gil::{GilCell, RunningLua};
 use lupa_core::Cursor;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -74,21 +74,23 @@ impl Iteration for LuaIter {
         let Some(table) = this.table.bind(py) else {
             return Ok(None);
         };
-        let step = operate(&table, Style::Plain, |cx, reference| {
-            // Another thread may have moved it on while this one waited for the runtime.
-            let mut cursor = this.cursor.get(py);
-            let step = cursor.advance(reference, |key, value| {
-                let item = match this.what {
-                    What::Keys => to_python(cx, key),
-                    What::Values => to_python(cx, value),
-                    What::Items => to_python(cx, key).and_then(|key| {
-                        Ok(PyTuple::new(py, [key, to_python(cx, value)?])?.into_any())
-                    }),
-                };
-                item.map_err(external)
-            });
-            this.cursor.replace(py, cursor);
-            step
+        let step = operate_once(&table, Style::Plain, |cx, reference| {
+            reference.read_with(RunningLua(py), |table| {
+                // Another thread may have moved it on while this one waited for the runtime.
+                let mut cursor = this.cursor.get(py);
+                let step = cursor.advance_in(table, |key, value| {
+                    let item = match this.what {
+                        What::Keys => to_python(cx, key),
+                        What::Values => to_python(cx, value),
+                        What::Items => to_python(cx, key).and_then(|key| {
+                            Ok(PyTuple::new(py, [key, to_python(cx, value)?])?.into_any())
+                        }),
+                    };
+                    item.map_err(external)
+                });
+                this.cursor.replace(py, cursor);
+                step
+            })
         })?;
         if step.is_none() {
             drop(

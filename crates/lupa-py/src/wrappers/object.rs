@@ -2,9 +2,9 @@
 
 use super::{
     LuaCoroutineFunction, LuaFunction, LuaIter, LuaTable, LuaThread, collect, not_instantiable,
-    operate, push_arguments,
+    operate, operate_once, push_arguments,
 };
-use crate::capi::{self, Attributes, CallSlot, Callable, generic_attribute};
+use crate::capi::{self, Attributes, CallSlot, Callable, Length, generic_attribute};
 use crate::codec::latin1;
 use crate::convert::{PyArg, to_python};
 use crate::errors::{BoxedResult, Style, external, to_exception};
@@ -123,7 +123,7 @@ pub(super) fn call<'py>(
     slf: &Bound<'py, LuaObject>,
     arguments: &[Borrowed<'_, 'py, PyAny>],
 ) -> BoxedResult<Bound<'py, PyAny>> {
-    operate(slf, Style::Traceback, |cx, reference| {
+    operate_once(slf, Style::Traceback, |cx, reference| {
         reference.call_with(
             |to| push_arguments(cx, to, arguments),
             RunningLua(cx.py),
@@ -142,13 +142,13 @@ impl Callable for LuaObject {
 }
 
 impl Attributes for LuaObject {
+    #[inline(always)]
     fn attribute<'py>(
         slf: &Bound<'py, Self>,
         name: &Bound<'py, PyAny>,
     ) -> BoxedResult<Bound<'py, PyAny>> {
-        let own = |name: &str| is_special(name) || methods_of(slf).contains(&name);
         if let Ok(text) = name.cast::<PyString>()
-            && text.to_str().is_ok_and(own)
+            && capi::utf8(text).is_some_and(|name| has_own(slf, name))
         {
             return generic_attribute(slf.as_any(), text);
         }
@@ -159,6 +159,7 @@ impl Attributes for LuaObject {
         )
     }
 
+    #[inline(always)]
     fn item<'py>(
         slf: &Bound<'py, Self>,
         key: &Bound<'py, PyAny>,
@@ -167,16 +168,24 @@ impl Attributes for LuaObject {
     }
 }
 
-/// The names of a wrapper's own methods. Other names, special ones aside, are looked up in Lua.
-fn methods_of(object: &Bound<'_, LuaObject>) -> &'static [&'static str] {
-    if object.is_exact_instance_of::<LuaTable>() {
-        &["keys", "values", "items"]
-    } else if object.is_exact_instance_of::<LuaThread>() {
-        &["send", "throw", "close"]
-    } else if object.is_instance_of::<LuaFunction>() {
-        &["coroutine"]
-    } else {
-        &[]
+impl Length for LuaObject {
+    #[inline(always)]
+    fn length(slf: &Bound<'_, Self>) -> BoxedResult<usize> {
+        let length = operate_once(slf, Style::Plain, |cx, reference| {
+            reference.len_with(RunningLua(cx.py))
+        })?;
+        Ok(length as usize)
+    }
+}
+
+/// Whether a wrapper has an attribute of its own by this name. Other names are looked up in Lua.
+#[inline]
+fn has_own(object: &Bound<'_, LuaObject>, name: &[u8]) -> bool {
+    match name {
+        b"keys" | b"values" | b"items" => object.is_exact_instance_of::<LuaTable>(),
+        b"send" | b"throw" | b"close" => object.is_exact_instance_of::<LuaThread>(),
+        b"coroutine" => object.is_instance_of::<LuaFunction>(),
+        name => is_special(name),
     }
 }
 
@@ -201,8 +210,9 @@ fn describe(reference: &Reference) -> Result<String> {
 }
 
 /// Whether a name is one of Python's special ones, which are not looked up in Lua.
-pub(super) fn is_special(name: &str) -> bool {
-    name.starts_with("__") && name.ends_with("__")
+#[inline]
+pub(super) fn is_special(name: &[u8]) -> bool {
+    name.starts_with(b"__") && name.ends_with(b"__")
 }
 
 /// Pushes an attribute's name, which is text in the source encoding.
@@ -222,10 +232,12 @@ pub(super) fn push_name<'py>(
 }
 
 /// Pushes a key. A table cannot have nil as a key, so None is `python.none` there.
+#[inline(always)]
 pub(super) fn push_key(cx: &Context<'_, '_>, key: &Bound<'_, PyAny>, to: Pusher<'_>) -> Result<()> {
     IntoLua::into_lua(PyArg::not_nil(cx, key), to)
 }
 
+#[inline(always)]
 fn get<'py>(
     slf: &Bound<'py, LuaObject>,
     push: impl FnOnce(&Context<'_, 'py>, Pusher<'_>) -> Result<()>,
@@ -236,7 +248,7 @@ fn get<'py>(
     {
         return Err(refused("item/attribute access not supported on functions").into());
     }
-    operate(slf, Style::Traceback, |cx, reference| {
+    operate_once(slf, Style::Traceback, |cx, reference| {
         reference.get_with(
             |to| push(cx, to),
             RunningLua(cx.py),
@@ -263,10 +275,7 @@ impl LuaObject {
     }
 
     fn __len__(slf: &Bound<'_, Self>) -> BoxedResult<usize> {
-        let length = operate(slf, Style::Plain, |cx, reference| {
-            reference.len_with(RunningLua(cx.py))
-        })?;
-        Ok(length as usize)
+        Ok(slf.len()?)
     }
 
     fn __bool__(&self) -> bool {
@@ -317,14 +326,17 @@ impl LuaObject {
         slf: &Bound<'py, Self>,
         name: &Bound<'py, PyAny>,
     ) -> BoxedResult<Bound<'py, PyAny>> {
-        Self::attribute(slf, name)
+        match name.cast::<PyString>() {
+            Ok(name) => Ok(slf.getattr(name)?),
+            Err(_) => Ok(slf.get_item(name)?),
+        }
     }
 
     fn __getitem__<'py>(
         slf: &Bound<'py, Self>,
         key: &Bound<'py, PyAny>,
     ) -> BoxedResult<Bound<'py, PyAny>> {
-        Self::item(slf, key)
+        Ok(slf.get_item(key)?)
     }
 
     fn __eq__(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>) -> BoxedResult<Py<PyAny>> {

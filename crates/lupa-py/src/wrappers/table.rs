@@ -2,8 +2,8 @@
 
 use super::iter::{LuaIter, What};
 use super::object::{self, LuaObject, base, is_special, push_key, push_name, wrap};
-use super::{not_instantiable, operate};
-use crate::capi::{Assignment, Callable};
+use super::{not_instantiable, operate, operate_once};
+use crate::capi::{self, Assignment, Callable};
 use crate::convert::{PyArg, exact_double};
 use crate::errors::{BoxedErr, BoxedResult, Style};
 use crate::gil::RunningLua;
@@ -34,6 +34,7 @@ impl Callable for LuaTable {
 }
 
 impl Assignment for LuaTable {
+    #[inline(always)]
     fn set_item<'py>(
         slf: &Bound<'py, Self>,
         key: &Bound<'py, PyAny>,
@@ -42,6 +43,7 @@ impl Assignment for LuaTable {
         set(slf, |cx, to| push_key(cx, key, to), value)
     }
 
+    #[inline(always)]
     fn set_attribute<'py>(
         slf: &Bound<'py, Self>,
         name: &Bound<'py, PyAny>,
@@ -54,12 +56,13 @@ impl Assignment for LuaTable {
     }
 }
 
+#[inline(always)]
 fn set<'py>(
     slf: &Bound<'py, LuaTable>,
     push: impl FnOnce(&Context<'_, 'py>, Pusher<'_>) -> lupa_core::Result<()>,
     value: Option<&Bound<'py, PyAny>>,
 ) -> BoxedResult<()> {
-    operate(slf.as_super(), Style::Plain, |cx, reference| {
+    operate_once(slf.as_super(), Style::Plain, |cx, reference| {
         reference.set_with(
             |to| push(cx, to),
             |to| match value {
@@ -103,14 +106,14 @@ impl LuaTable {
 
     fn __setattr__<'py>(
         slf: &Bound<'py, Self>,
-        name: &Bound<'py, PyAny>,
+        name: &Bound<'py, PyString>,
         value: &Bound<'py, PyAny>,
     ) -> BoxedResult<()> {
-        Self::set_attribute(slf, name, Some(value))
+        Ok(slf.setattr(name, value)?)
     }
 
-    fn __delattr__<'py>(slf: &Bound<'py, Self>, name: &Bound<'py, PyAny>) -> BoxedResult<()> {
-        Self::set_attribute(slf, name, None)
+    fn __delattr__<'py>(slf: &Bound<'py, Self>, name: &Bound<'py, PyString>) -> BoxedResult<()> {
+        Ok(slf.delattr(name)?)
     }
 
     fn __setitem__<'py>(
@@ -118,11 +121,11 @@ impl LuaTable {
         key: &Bound<'py, PyAny>,
         value: &Bound<'py, PyAny>,
     ) -> BoxedResult<()> {
-        Self::set_item(slf, key, Some(value))
+        Ok(slf.set_item(key, value)?)
     }
 
     fn __delitem__<'py>(slf: &Bound<'py, Self>, key: &Bound<'py, PyAny>) -> BoxedResult<()> {
-        Self::set_item(slf, key, None)
+        Ok(slf.del_item(key)?)
     }
 
     fn __contains__<'py>(slf: &Bound<'py, Self>, key: &Bound<'py, PyAny>) -> BoxedResult<bool> {
@@ -201,7 +204,7 @@ fn look_up(
 
 fn names_special(name: &Bound<'_, PyAny>) -> bool {
     let text = name.cast::<PyString>();
-    text.is_ok_and(|text| text.to_str().is_ok_and(is_special))
+    text.is_ok_and(|text| capi::utf8(text).is_some_and(is_special))
 }
 
 fn no_attribute(slf: &Bound<'_, LuaTable>, name: &Bound<'_, PyAny>) -> BoxedErr {

@@ -2,7 +2,7 @@
 
 use super::function::{LuaCoroutineFunction, LuaFunction};
 use super::object::{self, LuaObject, base, wrap};
-use super::{collect, not_instantiable, operate, push_tuple};
+use super::{collect, not_instantiable, operate, operate_once, push_tuple};
 use crate::capi::{Callable, Iteration};
 use crate::errors::{BoxedResult, Style, external, to_exception};
 use crate::gil::{GilCell, RunningLua};
@@ -222,7 +222,7 @@ fn resume<'py>(
     slf: &Bound<'py, LuaThread>,
     arguments: Option<Bound<'py, PyTuple>>,
 ) -> BoxedResult<Outcome<'py>> {
-    operate(slf.as_super(), Style::Plain, |cx, thread| {
+    operate_once(slf.as_super(), Style::Plain, |cx, thread| {
         let resumed = thread.resume_with(
             |to| match &arguments {
                 Some(arguments) => push_tuple(cx, to, arguments),
