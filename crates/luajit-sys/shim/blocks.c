@@ -93,18 +93,15 @@ static void *take(size_t size)
   return NULL;
 }
 
-/* The system has no memory left: whether there was something to give back. */
-static LJ_NOINLINE int give_back(void)
+/* The system has no memory left. */
+static LJ_NOINLINE void give_back(void)
 {
-  int i, found = 0;
+  int i;
   for (i = 0; i < PLACES; i++) {
     void *block = take_from(i);
-    if (block != NULL) {
+    if (block != NULL)
       unmap(block);
-      found = 1;
-    }
   }
-  return found;
 }
 
 /* Has the block grow: to copy it takes less time than to have new pages. */
@@ -141,3 +138,16 @@ static void *(lj_alloc_f)(void *msp, void *block, size_t old, size_t new)
 }
 
 #endif
+
+/* Another thread may have been between a place and the count when the process forked, and is not there in the child. */
+void lupa_after_fork(void)
+{
+#ifdef LUPA_KEEPS_BLOCKS
+  size_t bytes = 0;
+  int i;
+  for (i = 0; i < PLACES; i++)
+    if (kept[i] != NULL)
+      bytes += room(kept[i]);
+  kept_bytes = bytes;
+#endif
+}

@@ -11,14 +11,16 @@
 
 #include <sys/mman.h>
 
-static int give_back(void);
+static void give_back(void);
 
-/* mmap(), which gives back what is kept before it fails. */
+/* mmap(), which gives back what is kept before it fails: or other threads have, meanwhile. */
 static void *map_pages(void *hint, size_t size, int protection, int flags, int file, off_t offset)
 {
   void *pages = mmap(hint, size, protection, flags, file, offset);
-  if (LJ_UNLIKELY(pages == MAP_FAILED) && give_back())
+  if (LJ_UNLIKELY(pages == MAP_FAILED)) {
+    give_back();
     pages = mmap(hint, size, protection, flags, file, offset);
+  }
   return pages;
 }
 

@@ -79,6 +79,7 @@ static int resume(lua_State *L, lua_State *co, int first)
   int count = lua_gettop(L) - first, error;
   check_stack(L);
   if (co->cframe != NULL || co->status > LUA_YIELD || (co->status == LUA_OK && co->top == co->base)) {
+    lua_settop(L, first); /* the message comes after what is there, not after the arguments */
     lua_pushstring(L, co->cframe != NULL ? "cannot resume running coroutine" : "cannot resume dead coroutine");
     return -2;
   }
@@ -254,8 +255,8 @@ static int db_setlocal(lua_State *L)
     lua_getinfo(of, "S", &ar);
     luaL_argcheck(L, ar.what[0] != 'C', arg + 1, "cannot change a C function's values");
     luaL_checkany(L, arg + 3);
-    /* Nothing may raise on the other stack: errors belong to L. */
-    if (!lua_checkstack(of, 1))
+    /* Nothing may raise on the other stack: errors belong to L. LuaJIT makes room for another one as soon as only one place is left. */
+    if (!lupa_make_room(of, 2))
       return luaL_error(L, "stack overflow");
     name = lua_getlocal(of, &ar, (int)luaL_checkinteger(L, arg + 2));
     if (name != NULL) {

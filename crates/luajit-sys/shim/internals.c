@@ -128,8 +128,12 @@ static TValue *compile(lua_State *L, lua_CFunction dummy, void *ud)
   LexState *lexer = ud;
   GCproto *proto;
   GCfunc *function;
-  int is_bytecode = lj_lex_setup(L, lexer);
+  int is_bytecode;
   (void)dummy;
+#if LUPA_JUMPS
+  loads_below = cframe_raw(L->cframe);
+#endif
+  is_bytecode = lj_lex_setup(L, lexer);
   if (lexer->mode != NULL && strchr(lexer->mode, is_bytecode ? 'b' : 't') == NULL) {
     setstrV(L, L->top++, lj_err_str(L, LJ_ERR_XMODE));
     lj_err_throw(L, LUA_ERRSYNTAX);
@@ -145,12 +149,18 @@ int lupa_load(lua_State *L, lupa_Chunk *chunk)
 {
   LexState lexer;
   int status;
+#if LUPA_JUMPS
+  void *outer = loads_below;
+#endif
   lexer.rfunc = read_chunk;
   lexer.rdata = chunk;
   lexer.chunkarg = chunk->name;
   lexer.mode = chunk->mode;
   lj_buf_init(L, &lexer.sb);
   status = lj_vm_cpcall(L, NULL, &lexer, compile);
+#if LUPA_JUMPS
+  loads_below = outer;
+#endif
   lj_lex_cleanup(L, &lexer);
   return status;
 }

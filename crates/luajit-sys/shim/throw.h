@@ -55,6 +55,12 @@ static LJ_NOINLINE int lupa_vm_resume(lua_State *L, TValue *base, int nres1, ptr
 
 static void lupa_raise(lua_State *L, global_State *g, int code);
 
+/* Where lupa_load(), whose reader is no code of others, has entered the interpreter: a frame as in `cframe`, or NULL. */
+static __thread void *loads_below;
+
+/* What is called from outside notes hooks of others. LuaJIT and the shim set none of them. */
+#define lua_sethook(L, hook, mask, count) lupa_plain_sethook(L, hook, mask, count)
+
 /* A trampoline says that it is going to raise: what it has called has returned. */
 static void lupa_will_raise(lua_State *L);
 

@@ -156,6 +156,9 @@ unsafe extern "C" {
     pub(crate) fn lupa_restore_hooks(L: *mut lua_State, hooks: c_int);
     /// `lua_close`, for a main state with LuaJIT's own allocator. Finalizers run, and errors in them stay inside.
     pub fn lupa_close(L: *mut lua_State);
+    /// To be called in the child of a fork, where only the thread is left that has forked.
+    #[cfg(unix)]
+    pub fn lupa_after_fork();
     /// Whether the FFI library was opened, so that there may be values of its types.
     pub fn lupa_has_ctypes(L: *mut lua_State) -> c_int;
     /// Pushes an `int64_t` or `uint64_t` of the FFI library, which must have been opened; one slot of the

@@ -73,6 +73,71 @@ fn is_resident(block: *mut c_void, size: usize) -> bool {
     unsafe { libc::mincore(first as *mut c_void, pages.len() * page, pages.as_mut_ptr()) == 0 }
 }
 
+/// How many blocks of a MiB are kept, of those that are freed in the child of a fork.
+#[cfg(target_os = "linux")]
+fn kept_in_a_fork(state: &State) -> c_int {
+    // SAFETY: the child uses nothing that another thread of the parent may have locked: the allocator of a state of its own, and the kernel.
+    unsafe {
+        let child = libc::fork();
+        if child == 0 {
+            lupa_after_fork();
+            let mut data = null_mut();
+            let allocate = lua_getallocf(state.0, &mut data);
+            allocate(data, null_mut(), 0, 1 << 62);
+            let mut blocks = [null_mut(); 20];
+            for block in &mut blocks {
+                *block = allocate(data, null_mut(), 0, MIB);
+            }
+            for block in &blocks {
+                allocate(data, *block, MIB, 0);
+            }
+            let is_kept = |block: *mut c_void| {
+                let mut page = 0;
+                let second = block.addr().next_multiple_of(4096);
+                libc::mincore(
+                    std::ptr::without_provenance_mut(second),
+                    4096,
+                    &raw mut page,
+                ) == 0
+            };
+            libc::_exit(
+                blocks
+                    .iter()
+                    .map(|block| c_int::from(is_kept(*block)))
+                    .sum(),
+            );
+        }
+        let mut status = -1;
+        libc::waitpid(child, &raw mut status, 0);
+        assert!(libc::WIFEXITED(status));
+        libc::WEXITSTATUS(status)
+    }
+}
+
+// Breaks if the child takes over what another thread had counted and not yet put into its place.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_fork_keeps_as_many_as_before() {
+    let (_alone, state) = State::alone();
+    let before = kept_in_a_fork(&state);
+    assert!(before >= 14);
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|threads| {
+        for _ in 0..2 {
+            threads.spawn(|| {
+                let state = State::new();
+                while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                    let blocks = state.new_blocks(1, 3 * MIB);
+                    state.free(&blocks, 3 * MIB);
+                }
+            });
+        }
+        let fewest = (0..500).map(|_| kept_in_a_fork(&state)).min();
+        is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(fewest, Some(before));
+    });
+}
+
 #[test]
 fn a_freed_block_is_the_next_one() {
     let (_alone, state) = State::alone();

@@ -131,6 +131,18 @@ unsafe extern "C-unwind" fn read(
     std::ptr::null()
 }
 
+unsafe extern "C-unwind" fn write(
+    l: *mut lua_State,
+    _: *const c_void,
+    _: usize,
+    _: *mut c_void,
+) -> c_int {
+    let _cleanup = Cleanup;
+    // SAFETY: as in `raise`.
+    unsafe { luaL_error(l, c"raised by a writer".as_ptr()) };
+    0
+}
+
 unsafe extern "C-unwind" fn load_from_reader(l: *mut lua_State) -> c_int {
     // SAFETY: called by Lua; the reader's error ends in the call.
     unsafe {
@@ -262,6 +274,116 @@ fn frames_of_others_are_unwound() {
         return caught",
     );
     assert_eq!((state.text().as_str(), DROPPED.get()), ("on top", 1));
+}
+
+/// Has a state load by a reader, and dump by a writer, of others, which both raise; gives how often their frames were unwound.
+unsafe fn drops_of_reader_and_writer(l: *mut lua_State) -> u32 {
+    DROPPED.set(0);
+    // SAFETY: live, with room on the stack; errors end in the calls.
+    unsafe {
+        let name = c"=read".as_ptr();
+        assert_eq!(lua_load(l, read, std::ptr::null_mut(), name), LUA_ERRRUN);
+        assert_eq!(luaL_loadstring(l, c"return 1".as_ptr()), LUA_OK);
+        lua_dump(l, write, std::ptr::null_mut());
+    }
+    DROPPED.get()
+}
+
+unsafe extern "C-unwind" fn load_and_dump_in_another(l: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua; there is room on the stack.
+    unsafe {
+        let other = match lua_tothread(l, 1) {
+            other if other.is_null() => lua_newthread(l),
+            other => other,
+        };
+        lua_pushnumber(l, drops_of_reader_and_writer(other).into());
+    }
+    1
+}
+
+/// Where no function is known to run, in which they could be.
+#[test]
+fn readers_and_writers_are_unwound_wherever_they_are() {
+    let state = State::new();
+    // SAFETY: live.
+    unsafe { assert_eq!(drops_of_reader_and_writer(state.0), 2) };
+    state.set_function(c"load_and_dump", load_and_dump_in_another);
+    state.run(c"return load_and_dump()");
+    assert_eq!(state.text(), "2");
+    state.run(
+        c"local co = coroutine.create(function() coroutine.yield() end)
+        coroutine.resume(co)
+        return load_and_dump(co)",
+    );
+    assert_eq!(state.text(), "2");
+}
+
+/// A message handler makes the state below a coroutine the current one.
+#[test]
+fn a_coroutine_below_a_message_handler_is_unwound() {
+    let state = State::new();
+    state.set_function(c"raise_on", raise_on);
+    // SAFETY: live.
+    unsafe {
+        lua_pushthread(state.0);
+        lua_setglobal(state.0, c"main".as_ptr());
+    }
+    for resume in [
+        c"local function resume(co) return select(2, coroutine.resume(co)) end return resume",
+        c"local function resume(co, f) return coroutine.wrap(f)() end return resume",
+    ] {
+        state.run(resume);
+        // SAFETY: live; the function is on top.
+        unsafe { lua_setglobal(state.0, c"resume".as_ptr()) };
+        DROPPED.set(0);
+        state.run(
+            c"local function f() pcall(raise_on, main) coroutine.yield('went on') end
+            local result = 'nothing'
+            xpcall(function() result = resume(coroutine.create(f), f) end, function(m) return m end)
+            return result",
+        );
+        assert_eq!((state.text().as_str(), DROPPED.get()), ("went on", 1));
+    }
+}
+
+/// What it calls makes the state look as if no hook was running.
+unsafe extern "C-unwind" fn use_coroutines_in_hook(l: *mut lua_State, _: *mut lua_Debug) {
+    let _cleanup = Cleanup;
+    // SAFETY: called by Lua; the error unwinds this frame, which allows it.
+    unsafe {
+        lua_sethook(l, None, 0, 0);
+        let co = lua_newthread(l);
+        luaL_loadstring(co, c"error('x')".as_ptr());
+        lua_resume(co, 0);
+        lua_settop(l, -2);
+        luaL_loadstring(l, c"return 1".as_ptr());
+        lua_pcall(l, 0, 0, 0);
+        luaL_error(l, c"raised by a hook".as_ptr());
+    }
+}
+
+unsafe extern "C-unwind" fn set_hook_with_coroutines(l: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua.
+    unsafe { lua_sethook(l, Some(use_coroutines_in_hook), LUA_MASKCOUNT, 1) };
+    0
+}
+
+#[test]
+fn hooks_that_use_coroutines_are_unwound() {
+    let state = State::new();
+    state.set_function(c"set_hook", set_hook_with_coroutines);
+    DROPPED.set(0);
+    state.run(
+        c"jit.off()
+        local function f() set_hook() local i = 1 return i end
+        return select(2, pcall(f))",
+    );
+    assert!(
+        state.text().contains("raised by a hook"),
+        "{}",
+        state.text()
+    );
+    assert_eq!(DROPPED.get(), 1);
 }
 
 unsafe extern "C-unwind" fn yield_in_hook(l: *mut lua_State, _: *mut lua_Debug) {

@@ -1,6 +1,7 @@
 //! The re-entrant lock of a runtime.
 
 use super::bias::{self, Bias};
+use super::sys;
 use super::watch::{self, Record};
 use crate::error::{Error, Result};
 use parking_lot::RawMutex;
@@ -24,8 +25,10 @@ fn count_forks() {
     extern "C" fn in_child() {
         FORKS.fetch_add(1, Ordering::Relaxed);
         watch::after_fork();
+        // SAFETY: no other thread is left that could use what it sets right.
+        unsafe { sys::lupa_after_fork() };
     }
-    // SAFETY: the handler is a plain function that touches atomics and a plain
+    // SAFETY: the handler is a plain function that touches atomics, plain variables and a plain
     // thread-local, which is allowed in the child of a fork.
     unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
 }
