@@ -219,6 +219,11 @@ void lupa_set_anchor(lua_State *L, void *table, int key, int index)
 
 /* -- Tables ------------------------------------------------------------------ */
 
+size_t lupa_border(const void *table)
+{
+  return lj_tab_len((GCtab *)table);
+}
+
 /* Entries have positions: first those of the array, then the nodes of the hash part. */
 int lupa_next(lua_State *L, int index, uint32_t *position)
 {

@@ -147,6 +147,9 @@ void lupa_reserve_strings(lua_State *L, uint32_t count);
 ** the size doubles it, which may raise when memory is short; no key may be skipped. */
 void lupa_set_anchor(lua_State *L, void *table, int key, int index);
 
+/* A border of a table, given by its address: what the length operator gives without metamethods. */
+size_t lupa_border(const void *table);
+
 /* Pushes key and value of the first entry at or after a position of the table at a positive index, and
 ** sets the position to the one after it; 0, and nothing pushed, if there is none.  Positions start at 0, and two
 ** slots of the stack must be reserved.  Entries that are removed or changed meanwhile do no harm; after

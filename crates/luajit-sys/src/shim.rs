@@ -133,6 +133,8 @@ unsafe extern "C" {
     pub fn lupa_set_chunk(chunk: *mut LupaChunk) -> *mut LupaChunk;
     /// Sets the end of the native stack, an address, for the calling thread; 0 for unknown.
     pub fn lupa_set_stack_end(address: usize);
+    /// A border of a table, given by its address: what the length operator gives without metamethods.
+    pub fn lupa_border(table: *const c_void) -> usize;
     /// Pushes key and value of the first entry at or after a position of the table at a positive index, and
     /// moves the position on; 0 if there is none. Positions start at 0.
     pub fn lupa_next(L: *mut lua_State, index: c_int, position: *mut u32) -> c_int;

@@ -55,11 +55,14 @@ impl IntoLua for PyArg<'_, '_, '_> {
         {
             return to.number(f64::from(n));
         }
+        if let Ok(number) = self.object.cast_exact::<PyFloat>() {
+            return to.number(number.value());
+        }
         push_value(self.cx, self.object, self.wrap_none, to)
     }
 }
 
-/// What is no plain `str` and no small `int`.
+/// What is no plain `str` or `float` and no small `int`.
 #[inline(never)]
 fn push_value<'py>(
     cx: &Context<'_, 'py>,
@@ -69,9 +72,6 @@ fn push_value<'py>(
 ) -> Result<()> {
     if let Ok(number) = object.cast_exact::<PyInt>() {
         return push_integer(cx, number, to);
-    }
-    if let Ok(number) = object.cast_exact::<PyFloat>() {
-        return to.number(number.value());
     }
     if object.is_none() && !wrap_none {
         return to.nil();

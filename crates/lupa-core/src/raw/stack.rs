@@ -625,8 +625,8 @@ impl TableSlot<'_> {
     /// A border of the table, as `#` without metamethods.
     #[inline]
     pub(crate) fn raw_len(self) -> usize {
-        // SAFETY: a table; lua_objlen raises only for numbers.
-        unsafe { sys::lua_objlen(self.stack.l, self.index()) }
+        // SAFETY: a live table, at which this only looks.
+        unsafe { sys::lupa_border(self.table.address().cast()) }
     }
 
     /// Pushes key and value of the first entry at or after a position, and moves that on; `false`, and

@@ -59,7 +59,7 @@ impl LuaIter {
     }
 
     fn __next__<'py>(slf: &Bound<'py, Self>) -> BoxedResult<Option<Bound<'py, PyAny>>> {
-        Self::next(slf)
+        Ok(slf.try_iter()?.next().transpose()?)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -68,6 +68,7 @@ impl LuaIter {
 }
 
 impl Iteration for LuaIter {
+    #[inline(always)]
     fn next<'py>(slf: &Bound<'py, Self>) -> BoxedResult<Option<Bound<'py, PyAny>>> {
         let py = slf.py();
         let this = slf.get();

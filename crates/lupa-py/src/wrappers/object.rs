@@ -369,6 +369,15 @@ pub(crate) fn lua_type<'py>(
     let Ok(object) = obj.cast::<LuaObject>() else {
         return Ok(None);
     };
+    // These are made for one kind only, which values keep. That the runtime is closed is for the operation to say.
+    if !object.get().runtime.get().runtime.is_closed() {
+        if object.is_exact_instance_of::<LuaTable>() {
+            return Ok(Some(intern!(py, "table")));
+        }
+        if object.is_exact_instance_of::<LuaFunction>() {
+            return Ok(Some(intern!(py, "function")));
+        }
+    }
     let kind = operate(object, Style::Plain, |_, reference| reference.kind())?;
     Ok(Some(match kind {
         Kind::Table => intern!(py, "table"),
