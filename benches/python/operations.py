@@ -404,6 +404,21 @@ group(
     threads=True,
 )
 
+# The last ones, since the thread that waits stays.
+group(
+    "Call Lua while another Python thread waits",
+    ("no argument", "f()"),
+    ("3 ints", "f(1, 2, 3)"),
+    ("1 str of 16", "f(text)"),
+    ("→ Lua table, new", "new_table()"),
+    setup="""
+        import threading
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
+        f, text = lua.eval("function() end"), "sixteen letters!"
+        new_table = lua.eval("function() return {} end")
+    """,
+)
+
 
 def select(patterns: list[str]) -> list[Operation]:
     """The operations whose group and name contain one of the patterns, or all if there is none."""

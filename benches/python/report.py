@@ -24,6 +24,9 @@ RUST_RESULTS = KEPT / "rust.json"
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
 PLOT = ROOT / "docs" / "benchmarks-growth.svg"
 
+# What this project allows itself.
+MOST_OVER_FLOOR = 1.25
+
 
 def table(heads: list[str], rows: list[list[str]]) -> str:
     """A Markdown table, numbers to the right."""
@@ -57,6 +60,28 @@ def python_tables(results: dict[str, Pairs]) -> str:
     return "\n\n".join(parts)
 
 
+def floor_table(results: dict[str, Pairs]) -> str:
+    """The table, and how far all of it is from the floor."""
+    rows: list[list[str]] = []
+    for key, pairs in results.items():
+        over = [ours / floor for floor, ours in zip(pairs.theirs, pairs.ours)]
+        middle = f"{median(over):.2f}"
+        cell = middle if median(over) <= MOST_OVER_FLOOR else f"**{middle}**"
+        spread = f"{min(over):.2f} … {max(over):.2f}"
+        rows.append([key.replace("/", ": "), *map(time_text, pairs.best()), cell, spread])
+    heads = ["operation", "floor", "this package", "÷ floor", "of rounds"]
+    return f"{table(heads, rows)}\n\nOver all of them {floor_summary(results)}."
+
+
+def floor_summary(results: dict[str, Pairs]) -> str:
+    over = 1 / geometric_mean(pairs.ratio for pairs in results.values())
+    within = sum(1 / pairs.ratio <= MOST_OVER_FLOOR for pairs in results.values())
+    return (
+        f"the geometric mean of the times ÷ floor is **{over:.2f}**;"
+        f" {within} of {len(results)} are within a quarter of the floor"
+    )
+
+
 def summary(results: dict[str, Pairs]) -> str:
     ratios = [pairs.ratio for pairs in results.values()]
     below = sum(ratio < 1 for ratio in ratios)
@@ -78,7 +103,8 @@ def other_pythons() -> str:
             ]
             listed = f" ({', '.join(below)})" if below else ""
             where = "{python}, {date}, {commit}".format(**measured["conditions"])
-            lines.append(f"* {where}: {summary(operations)}{listed}.")
+            floor = floor_summary(as_pairs(measured["floor"]))
+            lines.append(f"* {where}: {summary(operations)}{listed}; {floor}.")
     return "\n".join(lines) or "None was measured."
 
 
@@ -90,6 +116,16 @@ def experiment_table(results: dict[str, Pairs]) -> str:
         cells = [f"{each:,.0f} B" if in_bytes else time_text(each) for each in pairs.best()]
         rows.append([title, *cells, *ratio_cells(pairs.ratios)])
     return table(["what", "PyPI lupa", "this package", "ratio", "of rounds"], rows)
+
+
+def speedup(results: dict[str, Pairs]) -> str:
+    """How many times as fast two threads are as one, with each implementation."""
+    one, two = (results[f"Mandelbrot demo, {threads}"] for threads in ("1 thread", "2 threads"))
+    theirs, ours = (
+        median(alone / together for alone, together in zip(*sides))
+        for sides in ((one.theirs, two.theirs), (one.ours, two.ours))
+    )
+    return f"Two threads make the picture {ours:.2f} times as fast as one (PyPI lupa {theirs:.2f})."
 
 
 # --- Rust -------------------------------------------------------------------------------------
@@ -177,7 +213,9 @@ def main() -> None:
         summary=summary(operations).capitalize(),
         other_pythons=other_pythons(),
         python_tables=python_tables(operations),
+        floor_table=floor_table(as_pairs(measured["floor"])),
         experiments=experiment_table(experiments),
+        speedup=speedup(experiments),
         rust_table=rust_table(json.loads(RUST_RESULTS.read_text(encoding="utf-8"))),
     )
     DOCUMENT.write_text(document, encoding="utf-8")

@@ -113,7 +113,9 @@ def test_unknown_keywords_are_refused(lua):
         lua.table_from([], deep=True)
 
 
-@pytest.mark.parametrize("change", [lambda d: d.update(new=1), lambda d: d.clear()], ids=["grows", "shrinks"])
+@pytest.mark.parametrize(
+    "change", [lambda d: d.update(new=1), lambda d: d.clear()], ids=["grows", "shrinks"]
+)
 def test_a_dict_that_changes_meanwhile(change):
     """As in a loop in Python, where no entry gets lost in silence. Breaks if the size is not looked at."""
     source = {f"key {i}": i for i in range(100)}

@@ -84,7 +84,7 @@ fn raise_and_push(first: &CStr) {
             lua_pushvalue(l, chunk);
             lua_pushstring(l, what.as_ptr());
             lua_pcall(l, 1, 0, 0);
-            println!("{what:?} has ended");
+            eprintln!("{what:?} has ended");
         }
     }
 }
@@ -109,7 +109,7 @@ fn they_end_the_process_rather_than_jump_over_the_host() {
         let program = std::env::current_exe().unwrap();
         let arguments = ["--exact", "--ignored", "--nocapture", child];
         let output = Command::new(program).args(arguments).output().unwrap();
-        let text = String::from_utf8_lossy(&output.stdout);
+        let text = String::from_utf8_lossy(&output.stderr);
         assert!(text.contains("raise\" has ended"), "{child}: {text}");
         assert!(!text.contains("\"push\" has ended"), "{child}: {text}");
         assert!(!output.status.success());
