@@ -562,9 +562,6 @@ unsafe extern "C" fn set_attribute_entry<T: Assignment>(
     unsafe { assign(object, name, value, T::set_attribute) }
 }
 
-type Set<T> =
-    for<'py> fn(&Bound<'py, T>, &Bound<'py, PyAny>, Option<&Bound<'py, PyAny>>) -> BoxedResult<()>;
-
 /// Sets, or deletes, by `set`: 0, or -1 with an exception.
 ///
 /// # Safety
@@ -574,7 +571,11 @@ unsafe fn assign<T>(
     object: *mut ffi::PyObject,
     key: *mut ffi::PyObject,
     value: *mut ffi::PyObject,
-    set: Set<T>,
+    set: impl for<'py> FnOnce(
+        &Bound<'py, T>,
+        &Bound<'py, PyAny>,
+        Option<&Bound<'py, PyAny>>,
+    ) -> BoxedResult<()>,
 ) -> std::ffi::c_int {
     // SAFETY: as the caller promises.
     let (py, object, key, value) = unsafe {
