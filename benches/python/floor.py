@@ -52,11 +52,11 @@ def luajit_headers() -> Path:
     return crate / "luajit2" / "src"
 
 
-def build(ours: Implementation) -> Implementation:
+def build(ours: Implementation, folder: Path = KEPT / "floor") -> Implementation:
     """Compile floor.c for this interpreter; its LuaJIT is the one inside of `ours`."""
     assert ours.folder is not None
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
-    package = KEPT / "floor" / "lupa"
+    package = folder / "lupa"
     package.mkdir(parents=True, exist_ok=True)
     (package / "__init__.py").touch()
     compiler = shlex.split(sysconfig.get_config_var("CC"))
@@ -65,4 +65,4 @@ def build(ours: Implementation) -> Implementation:
     output = ["-o", package / f"luajit21{suffix}"]
     flags = ["-O2", "-DNDEBUG", "-fPIC", "-shared", "-fno-plt"]
     subprocess.run([*compiler, *flags, *paths, *files, *output], check=True)
-    return Implementation("floor", package.parent)
+    return Implementation("floor", folder)
