@@ -33,6 +33,8 @@ def module_directory(tmp_path_factory):
         *shlex.split(os.environ.get("CC", "cc")),
         "-shared",
         "-fPIC",
+        # Cleanups of C code run when it is unwound, as those of C++ do.
+        "-fexceptions",
         "-O1",
         "-Wall",
         "-Werror",
@@ -71,6 +73,15 @@ def test_it_can_be_loaded_into_many_runtimes(module_directory):
         lua = LuaRuntime()
         lua.globals().package.cpath = str(module_directory / "?.so")
         assert lua.require("lupatest").adder(number)(1) == number + 1
+
+
+def test_errors_unwind_the_frames_of_hooks(lua, module):
+    """Breaks if the linker gives the two functions that tell states with such hooks from others one address."""
+    result = lua.execute(
+        "jit.off() return pcall(function() lupatest.set_hook() local i = 1 return i end)"
+    )
+    assert result == (False, "raised by a hook")
+    assert module.cleaned() == 1
 
 
 def test_a_missing_module(lua):

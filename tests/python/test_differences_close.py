@@ -156,3 +156,43 @@ def test_close_while_another_thread_uses_it(output_of):
         thread.join()
         print("end")
     """) == ["end"]
+
+
+@pytest.mark.parametrize(
+    "code, expected",
+    [
+        ("(...)()", "Boom original"),
+        ("pcall(...) error('text', 0)", "LuaError text"),
+        (
+            "pcall(...) error(setmetatable({}, {__tostring = function() return 'a table' end}))",
+            "LuaError a table",
+        ),
+    ],
+)
+def test_errors_survive_a_close_by_another_thread(output_of, code, expected):
+    """Breaks if the runtime is given back before its error is a Python exception."""
+    program = """
+        import sys, threading, time
+        from lupa import LuaRuntime
+
+        class Boom(Exception):
+            pass
+
+        def fail():
+            closing.start()
+            time.sleep(0.2)
+            raise Boom("original")
+
+        for calls in (0, 5000):
+            lua = LuaRuntime()
+            # A thread that takes the lock again and again is left it.
+            for _ in range(calls):
+                lua.eval("1")
+            closing = threading.Thread(target=lua.close)
+            try:
+                lua.eval("function(...) %s end" % sys.argv[1])(fail)
+            except Exception as error:
+                print(type(error).__name__, str(error).splitlines()[0])
+            closing.join()
+    """
+    assert output_of(program, code) == [expected] * 2

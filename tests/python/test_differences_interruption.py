@@ -352,3 +352,21 @@ def test_ctrl_c_is_not_lost_for_python(run):
         print(class_of(lua.execute, "pcall(...)", press_and_wait))
         print(usable(lua))
     """) == ["KeyboardInterrupt", "True"]
+
+
+@pytest.mark.parametrize(
+    "how", ["lua.close()", "lua.gccollect()", "lua.execute('collectgarbage() collectgarbage()')"]
+)
+def test_the_exception_of_ctrl_c_may_be_collected_without_the_gil(run, how):
+    """Breaks (aborts) if Lua's collector drops a Python object there."""
+    assert run(f"""
+        import threading
+
+        # With another thread Lua code runs without the GIL.
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
+        for _ in range(3):
+            threading.Timer(0.1, os.kill, [os.getpid(), signal.SIGINT]).start()
+            print(class_of(lua.execute, "while true do end"))
+        {how}
+        print("went on")
+    """) == ["KeyboardInterrupt"] * 3 + ["went on"]

@@ -124,6 +124,48 @@ def test_len_of_other_objects(lua):
     assert len(lua.eval("coroutine.create(function() end)")) == 0
 
 
+def test_lengths_that_are_none_in_python(lua):
+    new = lua.eval(
+        "function(n) local p = newproxy(true) getmetatable(p).__len = function() return n end return p end"
+    )
+    for length in (2.0**63, 1e300):
+        with pytest.raises(OverflowError):
+            len(new(length))
+        with pytest.raises(OverflowError):
+            new(length).__len__()
+    assert len(new(2**53)) == 2**53
+
+
+@pytest.mark.parametrize(
+    "name, use, expected",
+    [
+        ("__getitem__", "table[1]", "11"),
+        ("__len__", "len(table)", "2"),
+        ("__getattribute__", "table.a", "5"),
+        ("__setitem__", "table.__class__.__setitem__(table, 1, 12)", "None"),
+        ("__setattr__", "setattr(table, 'a', 6)", "None"),
+        ("__iter__", "list(table)", "[1, 2, 'a']"),
+        ("__next__", "next(iter(table))", "1"),
+    ],
+)
+def test_methods_of_classes_can_be_replaced(output_of, name, use, expected):
+    """As mocks do it. Breaks (recurses until the process dies) if a method comes back to itself by CPython's slot."""
+    code = """
+        import sys
+        from unittest.mock import patch
+        from lupa import LuaRuntime
+
+        table = LuaRuntime().table(11, 12, a=5)
+        name, use = sys.argv[1:]
+        cls = type(iter(table)) if name == "__next__" else type(table)
+        with patch.object(cls, name, lambda *_: 7 if name != "__iter__" else iter("7")):
+            print(eval(use))
+        print(eval(use))
+        print(eval(use))
+    """
+    assert output_of(code, name, use)[1:] == [expected] * 2
+
+
 def test_tables_are_always_true(lua):
     assert bool(lua.table()) is True
     assert bool(lua.table(1)) is True

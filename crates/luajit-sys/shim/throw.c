@@ -39,17 +39,6 @@ static int is_trampoline(lua_CFunction function)
   return 0;
 }
 
-/* Whether what runs in `L` where no function does is not the reader or writer of others, by lua_load() or lua_dump(): they enter the
-** interpreter by lj_vm_cpcall(), which notes a negative number of results. */
-static int reads_no_others(lua_State *L)
-{
-  void *entry;
-  if (L->cframe == NULL)
-    return 0;
-  entry = cframe_raw(L->cframe);
-  return cframe_nres(entry) >= 0 || entry == loads_below;
-}
-
 /* Whether a coroutine that this function, which runs in `L`, has resumed has not come back yet. */
 static int waits_for_coroutine(lua_State *L, GCfunc *fn)
 {
@@ -63,27 +52,41 @@ static int waits_for_coroutine(lua_State *L, GCfunc *fn)
   return tvisthread(co) && threadV(co)->cframe != NULL;
 }
 
+/* Whether an entry to the interpreter below which no function runs is not there for the reader or writer of others, by lua_load() or
+** lua_dump(): they enter by lj_vm_cpcall(), which notes a negative number of results. */
+static int reads_no_others(void *entry)
+{
+  return cframe_nres(entry) >= 0 || entry == loads_below;
+}
+
 /* Whether what the function that runs has called on the native stack is LuaJIT's code or the shim's.  Neither is what a module
 ** in C does, nor a function that is called by the FFI library. */
 static int calls_no_others(lua_State *L, int trampoline)
 {
   GCfunc *fn = curr_func(L);
-  if (fn->c.gct != ~LJ_TFUNC)
-    return reads_no_others(L);
-  if (isluafunc(fn))
+  int has_function = fn->c.gct == ~LJ_TFUNC;
+  void *entry;
+  if (L->cframe == NULL)
+    return 0;
+  entry = cframe_raw(L->cframe);
+  /* A coroutine that waits, or has ended by an error, still has its function there, which does not run. */
+  if ((!has_function || cframe_prev(entry) == NULL) && !reads_no_others(entry))
+    return 0;
+  if (!has_function || isluafunc(fn))
     return 1;
 #if LJ_HASFFI
   if (fn->c.ffid == FF_ffi_meta___call)
     return 0;
 #endif
-  if (isffunc(fn)) /* A coroutine that waits in a yield may be given a chunk to load. */
-    return fn->c.ffid != FF_coroutine_yield && !waits_for_coroutine(L, fn);
+  if (isffunc(fn))
+    return !waits_for_coroutine(L, fn);
   return trampoline && is_trampoline(fn->c.f);
 }
 
 /* As call_checked(), in a state in which code of others has set a hook. */
 static int call_checked_beside_hooks(lua_State *L, lua_CFunction function)
 {
+  __asm__ volatile("nop"); /* A linker may give functions of the same code one address, and this one is told by its own. */
   return call_checked(L, function);
 }
 

@@ -310,12 +310,22 @@ fn readers_and_writers_are_unwound_wherever_they_are() {
     state.set_function(c"load_and_dump", load_and_dump_in_another);
     state.run(c"return load_and_dump()");
     assert_eq!(state.text(), "2");
-    state.run(
-        c"local co = coroutine.create(function() coroutine.yield() end)
-        coroutine.resume(co)
-        return load_and_dump(co)",
-    );
-    assert_eq!(state.text(), "2");
+    // Coroutines in which a function seems to run.
+    for body in [
+        c"body = coroutine.yield",
+        c"body = function() error('x') end",
+        c"body = function() return nil + 1 end",
+        c"body = function() local f f() end",
+        c"body = function() end",
+    ] {
+        state.run(body);
+        state.run(
+            c"local co = coroutine.create(body)
+            coroutine.resume(co)
+            return load_and_dump(co)",
+        );
+        assert_eq!(state.text(), "2", "{body:?}");
+    }
 }
 
 /// A message handler makes the state below a coroutine the current one.

@@ -12,33 +12,35 @@ use std::ffi::c_int;
 ///
 /// ```
 /// use lupa_core::{Around, Runtime};
+/// use std::cell::Cell;
 /// use std::time::{Duration, Instant};
 ///
 /// /// Measures how long Lua code runs, conversions apart.
-/// struct Stopwatch<'a>(&'a mut Duration);
+/// #[derive(Clone, Copy)]
+/// struct Stopwatch<'a>(&'a Cell<Duration>);
 ///
 /// impl Around for Stopwatch<'_> {
 ///     fn around<R>(self, run: impl FnOnce() -> R) -> R {
 ///         let start = Instant::now();
 ///         let result = run();
-///         *self.0 += start.elapsed();
+///         self.0.set(self.0.get() + start.elapsed());
 ///         result
 ///     }
 /// }
 ///
 /// let lua = Runtime::new()?;
 /// let work = lua.load("local n = 0 for i = 1, 1e5 do n = n + i end return n, ...").into_function()?;
-/// let mut time = Duration::ZERO;
+/// let time = Cell::new(Duration::ZERO);
 /// let sum = work.call_with(
 ///     |arguments| arguments.push("an argument"),
-///     Stopwatch(&mut time),
+///     Stopwatch(&time),
 ///     |results| Ok(results.get(0).number()),
 /// )?;
 /// assert_eq!(sum, Some(5_000_050_000.0));
-/// assert!(time > Duration::ZERO);
+/// assert!(time.get() > Duration::ZERO);
 /// # Ok::<(), lupa_core::Error>(())
 /// ```
-pub trait Around {
+pub trait Around: Copy {
     /// Calls `run` and gives what it gives.
     fn around<R>(self, run: impl FnOnce() -> R) -> R;
 
@@ -50,13 +52,14 @@ pub trait Around {
     /// use std::cell::Cell;
     /// use std::thread;
     ///
+    /// #[derive(Clone, Copy)]
     /// struct Waits<'a>(&'a Cell<bool>);
     ///
     /// impl Around for Waits<'_> {
     ///     fn around<R>(self, run: impl FnOnce() -> R) -> R {
     ///         run()
     ///     }
-    ///     fn waiting<R>(&self, wait: impl FnOnce() -> R) -> R {
+    ///     fn waiting<R>(self, wait: impl FnOnce() -> R) -> R {
     ///         self.0.set(true);
     ///         wait()
     ///     }
@@ -79,8 +82,43 @@ pub trait Around {
     /// });
     /// # Ok::<(), lupa_core::Error>(())
     /// ```
-    fn waiting<R>(&self, wait: impl FnOnce() -> R) -> R {
+    fn waiting<R>(self, wait: impl FnOnce() -> R) -> R {
         wait()
+    }
+
+    /// Takes the error of an operation, and gives the one to hand on, while the runtime is still locked: what Lua code has raised may be a
+    /// value, and the next one to have the runtime may close it.
+    ///
+    /// ```
+    /// use lupa_core::{Around, Error, Runtime, Table, Value};
+    ///
+    /// /// Makes errors of a host out of tables that Lua code raises.
+    /// #[derive(Clone, Copy)]
+    /// struct Codes;
+    ///
+    /// impl Around for Codes {
+    ///     fn around<R>(self, run: impl FnOnce() -> R) -> R {
+    ///         run()
+    ///     }
+    ///     fn failed(self, error: Error) -> Error {
+    ///         match &error {
+    ///             Error::Runtime(raised) => match &raised.value {
+    ///                 Some(Value::Table(table)) => table.get::<String>("code").map_or(error, Error::message),
+    ///                 _ => error,
+    ///             },
+    ///             _ => error,
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let lua = Runtime::new()?;
+    /// let fails = lua.load("error({ code = 'E42' })").into_function()?;
+    /// let error = fails.call_with(|_| Ok(()), Codes, |_| Ok(())).unwrap_err();
+    /// assert_eq!(error.text(), "E42");
+    /// # Ok::<(), Error>(())
+    /// ```
+    fn failed(self, error: Error) -> Error {
+        error
     }
 }
 

@@ -352,7 +352,7 @@ impl<'a> Chunk<'a> {
         read: impl for<'s> FnOnce(Results<'s>) -> Result<R>,
     ) -> Result<R> {
         let shared = self.runtime.shared();
-        shared.enter_held(shared.lock_with(&around)?, |stack, _| {
+        shared.enter_with(around, |stack, _| {
             let call = stack.begin_call_of(|stack| self.push(stack))?;
             push(&mut Arguments::new(stack))?;
             around.around(|| stack.call(call, sys::LUA_MULTRET))?;

@@ -4,7 +4,6 @@ use crate::call::{Arguments, Around, Directly, Results};
 use crate::error::{Error, Result, RuntimeError};
 use crate::pusher::{Pusher, misuse};
 use crate::raw::coroutine::CoroutineStatus;
-use crate::raw::lock::Held;
 use crate::raw::owner::SlotOwner;
 use crate::raw::stack::{Kind, Stack, TableSlot};
 use crate::raw::{dispatch, slots::SlotKey, sys};
@@ -59,23 +58,20 @@ impl Handle {
         &self,
         f: impl for<'s> FnOnce(Stack<'s>, c_int) -> Result<R>,
     ) -> Result<R> {
-        self.with_held(self.runtime().shared().lock()?, f)
+        self.runtime().shared().enter_at(|stack, top| {
+            stack.push_slot(self.slot.key);
+            f(stack, top + 1)
+        })
     }
 
-    /// Takes the runtime's lock, waiting for other threads inside `around`.
+    /// As [`Handle::with`], with what `around` does meanwhile.
     #[inline]
-    pub(crate) fn lock_with(&self, around: &impl Around) -> Result<Held<'_>> {
-        self.runtime().shared().lock_with(around)
-    }
-
-    /// As [`Handle::with`], with the lock that was taken.
-    #[inline]
-    pub(crate) fn with_held<R>(
+    pub(crate) fn with_around<R>(
         &self,
-        held: Held<'_>,
+        around: impl Around,
         f: impl for<'s> FnOnce(Stack<'s>, c_int) -> Result<R>,
     ) -> Result<R> {
-        self.runtime().shared().enter_held(held, |stack, top| {
+        self.runtime().shared().enter_with(around, |stack, top| {
             stack.push_slot(self.slot.key);
             f(stack, top + 1)
         })
@@ -112,7 +108,7 @@ impl Handle {
         around: impl Around,
         read: impl for<'s> FnOnce(Slot<'s>) -> Result<R>,
     ) -> Result<R> {
-        self.with_held(self.lock_with(&around)?, |stack, index| {
+        self.with_around(around, |stack, index| {
             index_with(stack, index, key, around)?;
             read(Slot::new(stack, stack.top()))
         })
@@ -125,7 +121,7 @@ impl Handle {
         item: impl FnOnce(Pusher<'_>) -> Result<()>,
         around: impl Around,
     ) -> Result<()> {
-        self.with_held(self.lock_with(&around)?, |stack, index| {
+        self.with_around(around, |stack, index| {
             key(Pusher::new(stack))?;
             item(Pusher::new(stack))?;
             if stack.top() != index + 2 {
@@ -150,8 +146,7 @@ impl Handle {
         around: impl Around,
         read: impl for<'s> FnOnce(Results<'s>) -> Result<R>,
     ) -> Result<R> {
-        let held = self.lock_with(&around)?;
-        self.runtime().shared().enter_held(held, |stack, _| {
+        self.runtime().shared().enter_with(around, |stack, _| {
             let call = stack.begin_call(self.slot.key);
             push(&mut Arguments::new(stack))?;
             around.around(|| stack.call(call, sys::LUA_MULTRET))?;
@@ -196,7 +191,7 @@ impl Handle {
         around: impl Around,
         read: impl for<'s> FnOnce(Results<'s>) -> Result<R>,
     ) -> Result<R> {
-        self.with_held(self.lock_with(&around)?, |stack, index| {
+        self.with_around(around, |stack, index| {
             push(&mut Arguments::new(stack))?;
             let yielded = around.around(|| stack.resume(index, index))?;
             read(Results::of_coroutine(stack, index + 1, yielded))
@@ -210,7 +205,7 @@ impl Handle {
         around: impl Around,
         read: impl for<'s> FnOnce(Results<'s>) -> Result<R>,
     ) -> Result<R> {
-        self.with_held(self.lock_with(&around)?, |stack, index| {
+        self.with_around(around, |stack, index| {
             error(Pusher::new(stack))?;
             if stack.top() != index + 1 {
                 return Err(misuse());

@@ -156,9 +156,8 @@ impl Reference {
         around: impl Around,
         f: impl for<'s> FnOnce(Slot<'s>) -> Result<R>,
     ) -> Result<R> {
-        let held = self.0.lock_with(&around)?;
         self.0
-            .with_held(held, |stack, index| f(Slot::new(stack, index)))
+            .with_around(around, |stack, index| f(Slot::new(stack, index)))
     }
 
     /// Lua's `value[key]`: `key` pushes the key, `read` reads the value. Metamethods run inside
@@ -310,13 +309,11 @@ impl Reference {
     #[inline]
     pub fn len_with(&self, around: impl Around) -> Result<f64> {
         self.0
-            .with_held(self.0.lock_with(&around)?, |stack, index| {
-                match stack.table(index) {
-                    Some(table) if !(cfg!(feature = "lua52compat") && table.has_metatable()) => {
-                        Ok(table.raw_len() as f64)
-                    }
-                    _ => around.around(|| stack.protected_len(index)),
+            .with_around(around, |stack, index| match stack.table(index) {
+                Some(table) if !(cfg!(feature = "lua52compat") && table.has_metatable()) => {
+                    Ok(table.raw_len() as f64)
                 }
+                _ => around.around(|| stack.protected_len(index)),
             })
     }
 
@@ -329,11 +326,10 @@ impl Reference {
         around: impl Around,
         read: impl FnOnce(&[u8]) -> Result<R>,
     ) -> Result<R> {
-        self.0
-            .with_held(self.0.lock_with(&around)?, |stack, index| {
-                around.around(|| stack.push_tostring(index))?;
-                read(stack.bytes(stack.top()).unwrap_or_default())
-            })
+        self.0.with_around(around, |stack, index| {
+            around.around(|| stack.push_tostring(index))?;
+            read(stack.bytes(stack.top()).unwrap_or_default())
+        })
     }
 }
 

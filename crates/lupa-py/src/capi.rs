@@ -5,7 +5,7 @@
 //! does that later then. `Bound` and what converts to it are as anywhere.
 
 use crate::errors::BoxedResult;
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyImportError, PyOverflowError, PyTypeError};
 use pyo3::ffi;
 use pyo3::panic::PanicException;
 use pyo3::prelude::*;
@@ -90,7 +90,21 @@ struct OneDigit {
     digit: u32,
 }
 
-/// The value of an integer that has one digit, or is 0.
+/// Whether integers are kept as this file has it, in digits of 30 bits: CPython can be built otherwise.
+pub(crate) fn check_integers(py: Python<'_>) -> PyResult<()> {
+    let is_read =
+        |n: i64, expected| small_integer(&PyInt::new(py, n)).is_none_or(|n| n == expected);
+    if is_read((1 << 30) - 1, (1 << 30) - 1)
+        && is_read(-5, -5)
+        && small_integer(&PyInt::new(py, 1 << 30)).is_none()
+    {
+        return Ok(());
+    }
+    let message = "lupa needs a CPython that keeps integers in digits of 30 bits (sys.int_info.bits_per_digit), its default";
+    Err(PyImportError::new_err(message))
+}
+
+/// The value of an integer that has one digit.
 #[inline]
 pub(crate) fn small_integer(number: &Bound<'_, PyInt>) -> Option<i32> {
     if cfg!(not(target_pointer_width = "64")) || cfg!(Py_3_15) {
@@ -516,7 +530,11 @@ unsafe extern "C" fn length_entry<T: Length>(object: *mut ffi::PyObject) -> ffi:
         let py = Python::assume_attached();
         (py, Borrowed::from_ptr(py, object).cast_unchecked::<T>())
     };
-    caught(py, || T::length(&object)).map_or(-1, |length| length as ffi::Py_ssize_t)
+    let length = || {
+        let length = ffi::Py_ssize_t::try_from(T::length(&object)?);
+        Ok(length.map_err(|_| PyOverflowError::new_err("the length is too large for Python"))?)
+    };
+    caught(py, length).unwrap_or(-1)
 }
 
 /// Reads an attribute or an item by `read`.
@@ -590,6 +608,84 @@ unsafe fn assign<T>(
     match caught(py, || set(&object, &key, value.as_deref())) {
         Some(()) => 0,
         None => -1,
+    }
+}
+
+// What PyO3's methods of these names call: the functions of the slots, which hold the only copy of their code. CPython's own, such as
+// `PyObject_GetItem`, would come back to the method for ever where somebody has set one of a class: then CPython puts PyO3's functions into the slots.
+
+/// `object[key]`
+pub(crate) fn item<'py, T: Attributes>(
+    object: &Bound<'py, T>,
+    key: &Bound<'py, PyAny>,
+) -> BoxedResult<Bound<'py, PyAny>> {
+    // SAFETY: the GIL is held, and both are live; the function gives a new reference, or null with an exception.
+    unsafe {
+        let value = item_entry::<T>(object.as_ptr(), key.as_ptr());
+        Ok(Bound::from_owned_ptr_or_err(object.py(), value)?)
+    }
+}
+
+/// The attribute of a name.
+pub(crate) fn attribute<'py, T: Attributes>(
+    object: &Bound<'py, T>,
+    name: &Bound<'py, PyAny>,
+) -> BoxedResult<Bound<'py, PyAny>> {
+    // SAFETY: as in `item`.
+    unsafe {
+        let value = attribute_entry::<T>(object.as_ptr(), name.as_ptr());
+        Ok(Bound::from_owned_ptr_or_err(object.py(), value)?)
+    }
+}
+
+/// `len(object)`
+pub(crate) fn length<T: Length>(object: &Bound<'_, T>) -> BoxedResult<usize> {
+    // SAFETY: the GIL is held, and the object is live.
+    let length = unsafe { length_entry::<T>(object.as_ptr()) };
+    Ok(usize::try_from(length).map_err(|_| PyErr::fetch(object.py()))?)
+}
+
+/// Sets an item; without a value, deletes it.
+pub(crate) fn set_item<T: Assignment>(
+    object: &Bound<'_, T>,
+    key: &Bound<'_, PyAny>,
+    value: Option<&Bound<'_, PyAny>>,
+) -> BoxedResult<()> {
+    let value = value.map_or(std::ptr::null_mut(), |value| value.as_ptr());
+    // SAFETY: the GIL is held, all are live, and the value may be null.
+    let status = unsafe { set_item_entry::<T>(object.as_ptr(), key.as_ptr(), value) };
+    done(object.py(), status)
+}
+
+/// Sets an attribute; without a value, deletes it.
+pub(crate) fn set_attribute<T: Assignment>(
+    object: &Bound<'_, T>,
+    name: &Bound<'_, PyAny>,
+    value: Option<&Bound<'_, PyAny>>,
+) -> BoxedResult<()> {
+    let value = value.map_or(std::ptr::null_mut(), |value| value.as_ptr());
+    // SAFETY: as in `set_item`.
+    let status = unsafe { set_attribute_entry::<T>(object.as_ptr(), name.as_ptr(), value) };
+    done(object.py(), status)
+}
+
+/// The next value; `None` at the end.
+pub(crate) fn next<'py, T: Iteration>(
+    object: &Bound<'py, T>,
+) -> BoxedResult<Option<Bound<'py, PyAny>>> {
+    let py = object.py();
+    // SAFETY: the GIL is held, and the object is live; the function gives a new reference, or null.
+    let value = unsafe { Bound::from_owned_ptr_or_opt(py, next_entry::<T>(object.as_ptr())) };
+    match value {
+        None => PyErr::take(py).map_or(Ok(None), |error| Err(error.into())),
+        value => Ok(value),
+    }
+}
+
+fn done(py: Python<'_>, status: std::ffi::c_int) -> BoxedResult<()> {
+    match status {
+        0 => Ok(()),
+        _ => Err(PyErr::fetch(py).into()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Lua errors as Python exceptions and back.
 
 use crate::convert::to_python_value;
+use crate::gil;
 use crate::object::{PyValue, exception_in};
 use crate::settings::Context;
 use lupa_core::{Call, Error, RuntimeError, Value};
@@ -272,6 +273,14 @@ pub(crate) fn raise_in_lua(cx: &Context<'_, '_>, call: &mut Call<'_>, error: Box
 /// An exception on its way through the core; `None` once it was taken out.
 #[derive(Debug)]
 struct Exception(Option<PyErr>);
+
+impl Drop for Exception {
+    fn drop(&mut self) {
+        if let Some(exception) = self.0.take() {
+            gil::park(exception);
+        }
+    }
+}
 
 impl std::fmt::Display for Exception {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -84,7 +84,7 @@ impl Around for RunningLua<'_> {
     }
 
     /// Releases the GIL in any case: the thread that has the runtime may want it.
-    fn waiting<R>(&self, wait: impl FnOnce() -> R) -> R {
+    fn waiting<R>(self, wait: impl FnOnce() -> R) -> R {
         WithoutGil(self.0).around(wait)
     }
 }
@@ -195,6 +195,30 @@ pub(crate) fn module<'py>(
     // SAFETY: an object that lives, and this thread has the GIL.
     let modules = unsafe { Bound::from_borrowed_ptr(py, modules_dict(py)) };
     modules.cast::<PyDict>()?.get_item(name)
+}
+
+/// Exceptions that Lua has let go of. Its collector may do that without the GIL, inside of an entry point of PyO3's, which takes the thread for
+/// attached and would drop them at once.
+static PARKED: Mutex<Vec<PyErr>> = Mutex::new(Vec::new());
+static HAS_PARKED: AtomicBool = AtomicBool::new(false);
+
+/// Keeps an exception until an operation on any runtime ends ([`Held::drop_parked`]). On any thread, with the GIL or without.
+pub(crate) fn park(exception: PyErr) {
+    let mut parked = PARKED.lock().unwrap_or_else(PoisonError::into_inner);
+    parked.push(exception);
+    HAS_PARKED.store(true, Ordering::Relaxed);
+}
+
+/// Drops the exceptions that were parked. With the GIL.
+#[cold]
+fn drop_exceptions(py: Python<'_>) {
+    HAS_PARKED.store(false, Ordering::Relaxed);
+    // Dropped after the lock is released: it may run Python code.
+    let parked = std::mem::take(&mut *PARKED.lock().unwrap_or_else(PoisonError::into_inner));
+    for exception in parked {
+        // As in `drop_parked_now`.
+        drop(exception.into_value(py).into_bound(py));
+    }
 }
 
 /// Callbacks that are going on, in all threads. Only changed with the GIL.
@@ -318,6 +342,9 @@ impl Held {
     pub(crate) fn drop_parked(&self, py: Python<'_>) {
         if self.has_parked.load(Ordering::Relaxed) {
             self.drop_parked_now(py);
+        }
+        if HAS_PARKED.load(Ordering::Relaxed) {
+            drop_exceptions(py);
         }
     }
 

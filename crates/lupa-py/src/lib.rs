@@ -53,6 +53,7 @@ fn as_itemgetter(obj: Py<PyAny>) -> wrappers::ProtocolWrapper {
 #[pymodule(gil_used = true)]
 fn _lupa(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
+    capi::check_integers(py)?;
     let classes = errors::classes(py)?;
     for class in [
         &classes.error,

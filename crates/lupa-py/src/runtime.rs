@@ -447,6 +447,7 @@ impl LuaRuntime {
                 exception(py, error).write_unraisable(py, Some(&py.get_type::<Self>()));
             }
         }
+        self.settings.held.drop_parked(py);
     }
 
     /// Where memory is counted from, in bytes; none if the runtime was made without `max_memory`.

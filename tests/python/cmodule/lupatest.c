@@ -149,10 +149,49 @@ static int count_collected(lua_State *L)
     return 1;
 }
 
+static int cleaned = 0;
+
+static void clean(int *variable)
+{
+    (void)variable;
+    cleaned++;
+}
+
+/* Raises in a frame that has something to clean up, after it has used coroutines, which makes the state forget that a hook runs. */
+static void hook(lua_State *L, lua_Debug *ar)
+{
+    int variable __attribute__((cleanup(clean))) = 0;
+    lua_State *co;
+    (void)ar;
+    lua_sethook(L, NULL, 0, 0);
+    co = lua_newthread(L);
+    luaL_loadstring(co, "error('in a coroutine')");
+    lua_resume(co, 0);
+    lua_pop(L, 1);
+    luaL_loadstring(L, "return");
+    lua_pcall(L, 0, 0, 0);
+    luaL_error(L, "raised by a hook");
+}
+
+/* set_hook(): sets that hook. */
+static int set_hook(lua_State *L)
+{
+    lua_sethook(L, hook, LUA_MASKCOUNT, 1);
+    return 0;
+}
+
+/* cleaned(): how often its frame was unwound. */
+static int count_cleaned(lua_State *L)
+{
+    lua_pushinteger(L, cleaned);
+    return 1;
+}
+
 static const luaL_Reg functions[] = {
     {"call", call},       {"pcall", protected_call}, {"fail", fail},           {"throw", throw_value},
     {"each", each},       {"keep", keep},            {"kept", kept},           {"release", release},
     {"yield", yield},     {"adder", adder},          {"counter", new_counter}, {"collected", count_collected},
+    {"set_hook", set_hook}, {"cleaned", count_cleaned},
     {NULL, NULL},
 };
 

@@ -159,14 +159,30 @@ impl Shared {
         &self,
         f: impl for<'s> FnOnce(Stack<'s>, c_int) -> Result<R>,
     ) -> Result<R> {
-        self.enter_held(self.lock.lock()?, f)
+        let held = self.lock.lock()?;
+        self.enter_held(&held, f)
+    }
+
+    /// As [`Shared::enter_at`], with what `around` does meanwhile.
+    #[inline]
+    pub(crate) fn enter_with<R>(
+        &self,
+        around: impl Around,
+        f: impl for<'s> FnOnce(Stack<'s>, c_int) -> Result<R>,
+    ) -> Result<R> {
+        let held = match self.lock.try_lock() {
+            Some(held) => held,
+            None => around.waiting(|| self.lock.lock())?,
+        };
+        self.enter_held(&held, f)
+            .map_err(|error| around.failed(error))
     }
 
     /// As [`Shared::enter_at`], with the lock that was taken.
     #[inline]
-    pub(crate) fn enter_held<R>(
+    fn enter_held<R>(
         &self,
-        held: Held<'_>,
+        held: &Held<'_>,
         f: impl for<'s> FnOnce(Stack<'s>, c_int) -> Result<R>,
     ) -> Result<R> {
         // Without anchors the state is being closed, and finalizers run, or it is freed.
@@ -190,15 +206,6 @@ impl Shared {
     #[inline]
     pub(crate) fn lock(&self) -> Result<Held<'_>> {
         self.lock.lock()
-    }
-
-    /// Takes the lock, waiting for other threads inside `around`.
-    #[inline]
-    pub(crate) fn lock_with(&self, around: &impl Around) -> Result<Held<'_>> {
-        match self.lock.try_lock() {
-            Some(held) => Ok(held),
-            None => around.waiting(|| self.lock.lock()),
-        }
     }
 
     /// Takes the lock if no other thread has it.

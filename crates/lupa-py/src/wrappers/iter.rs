@@ -3,10 +3,10 @@
 use super::object::LuaObject;
 use super::table::LuaTable;
 use super::{not_instantiable, operate_once};
-use crate::capi::Iteration;
+use crate::capi::{self, Iteration};
 use crate::convert::to_python;
 use crate::errors::{BoxedResult, Style, external};
-use crate::gil::{GilCell, RunningLua};
+use crate::gil::GilCell;
 use lupa_core::Cursor;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -59,7 +59,7 @@ impl LuaIter {
     }
 
     fn __next__<'py>(slf: &Bound<'py, Self>) -> BoxedResult<Option<Bound<'py, PyAny>>> {
-        Ok(slf.try_iter()?.next().transpose()?)
+        capi::next(slf)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -75,8 +75,8 @@ impl Iteration for LuaIter {
         let Some(table) = this.table.bind(py) else {
             return Ok(None);
         };
-        let step = operate_once(&table, Style::Plain, |cx, reference| {
-            reference.read_with(RunningLua(py), |table| {
+        let step = operate_once(&table, Style::Plain, |cx, reference, operation| {
+            reference.read_with(operation, |table| {
                 // Another thread may have moved it on while this one waited for the runtime.
                 let mut cursor = this.cursor.get(py);
                 let step = cursor.advance_in(table, |key, value| {

@@ -19,9 +19,8 @@ use crate::errors::{BoxedErr, BoxedResult, Style, external, to_exception};
 use crate::gil::RunningLua;
 use crate::greenlets;
 use crate::object::push_object;
-use crate::runtime::LuaRuntime;
 use crate::settings::Context;
-use lupa_core::{Error, Pusher, Reference, Results};
+use lupa_core::{Around, Error, Pusher, Reference, Results};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -48,49 +47,59 @@ pub(crate) fn operate<'py, R>(
     result
 }
 
-/// As [`operate`], for one operation of the core: that takes the lock itself, and waits for it as [`RunningLua`] has it.
+/// As [`operate`], for one operation of the core: that takes the lock itself, with what [`Operation`] does meanwhile.
 // Always inlined, for those who read, set, call and iterate: a call that saves registers takes as long as half of their work.
 #[inline(always)]
 pub(crate) fn operate_once<'py, R>(
     slf: &Bound<'py, LuaObject>,
     style: Style,
-    f: impl FnOnce(&Context<'_, 'py>, &Reference) -> lupa_core::Result<R>,
+    f: impl FnOnce(&Context<'_, 'py>, &Reference, Operation<'_, '_, 'py>) -> lupa_core::Result<R>,
 ) -> BoxedResult<R> {
     let py = slf.py();
     let inner = slf.get();
     let owner = inner.runtime.bind(py);
     let cx = Context::of(owner);
+    let operation = Operation { cx: &cx, style };
     let result = {
         let _guard = if greenlets::may_be_there(py) {
             Some(owner.get().lock(py)?)
         } else {
             None
         };
-        let result = inner.reference().and_then(|reference| f(&cx, &reference));
-        result.map_err(|error| failed(owner, &cx, error, style))
+        inner
+            .reference()
+            .and_then(|reference| f(&cx, &reference, operation))
+            .map_err(|error| to_exception(&cx, error, style))
     };
     cx.settings.held.drop_parked(py);
     result
 }
 
-/// The exception for an error of an operation that has given the lock back.
-#[cold]
-#[inline(never)]
-fn failed(
-    owner: &Bound<'_, LuaRuntime>,
-    cx: &Context<'_, '_>,
-    error: Error,
+/// What is around an operation of a wrapper: Lua code runs, and other threads are waited for, as [`RunningLua`] has it, and an error becomes
+/// an exception before the runtime is anybody else's.
+#[derive(Clone, Copy)]
+pub(crate) struct Operation<'a, 'b, 'py> {
+    cx: &'a Context<'b, 'py>,
     style: Style,
-) -> BoxedErr {
-    // To make a Python object of what Lua code has raised needs the runtime, which another thread may have taken: it has to be waited for
-    // without the GIL.
-    let locked = match error {
-        Error::Runtime(_) => owner.get().lock(cx.py).map(Some),
-        _ => Ok(None),
-    };
-    match locked {
-        Ok(_locked) => to_exception(cx, error, style),
-        Err(error) => error,
+}
+
+impl Around for Operation<'_, '_, '_> {
+    #[inline]
+    fn around<R>(self, run: impl FnOnce() -> R) -> R {
+        RunningLua(self.cx.py).around(run)
+    }
+
+    fn waiting<R>(self, wait: impl FnOnce() -> R) -> R {
+        RunningLua(self.cx.py).waiting(wait)
+    }
+
+    #[cold]
+    fn failed(self, error: Error) -> Error {
+        match error {
+            // Others keep nothing in the runtime.
+            Error::Runtime(_) => external(to_exception(self.cx, error, self.style)),
+            error => error,
+        }
     }
 }
 

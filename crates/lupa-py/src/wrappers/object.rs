@@ -123,10 +123,10 @@ pub(super) fn call<'py>(
     slf: &Bound<'py, LuaObject>,
     arguments: &[Borrowed<'_, 'py, PyAny>],
 ) -> BoxedResult<Bound<'py, PyAny>> {
-    operate_once(slf, Style::Traceback, |cx, reference| {
+    operate_once(slf, Style::Traceback, |cx, reference, operation| {
         reference.call_with(
             |to| push_arguments(cx, to, arguments),
-            RunningLua(cx.py),
+            operation,
             |results| collect(cx, results),
         )
     })
@@ -171,8 +171,8 @@ impl Attributes for LuaObject {
 impl Length for LuaObject {
     #[inline(always)]
     fn length(slf: &Bound<'_, Self>) -> BoxedResult<usize> {
-        let length = operate_once(slf, Style::Plain, |cx, reference| {
-            reference.len_with(RunningLua(cx.py))
+        let length = operate_once(slf, Style::Plain, |_, reference, operation| {
+            reference.len_with(operation)
         })?;
         Ok(length as usize)
     }
@@ -248,10 +248,10 @@ fn get<'py>(
     {
         return Err(refused("item/attribute access not supported on functions").into());
     }
-    operate_once(slf, Style::Traceback, |cx, reference| {
+    operate_once(slf, Style::Traceback, |cx, reference, operation| {
         reference.get_with(
             |to| push(cx, to),
-            RunningLua(cx.py),
+            operation,
             |slot| to_python(cx, slot).map_err(external),
         )
     })
@@ -275,7 +275,7 @@ impl LuaObject {
     }
 
     fn __len__(slf: &Bound<'_, Self>) -> BoxedResult<usize> {
-        Ok(slf.len()?)
+        capi::length(slf)
     }
 
     fn __bool__(&self) -> bool {
@@ -326,17 +326,14 @@ impl LuaObject {
         slf: &Bound<'py, Self>,
         name: &Bound<'py, PyAny>,
     ) -> BoxedResult<Bound<'py, PyAny>> {
-        match name.cast::<PyString>() {
-            Ok(name) => Ok(slf.getattr(name)?),
-            Err(_) => Ok(slf.get_item(name)?),
-        }
+        capi::attribute(slf, name)
     }
 
     fn __getitem__<'py>(
         slf: &Bound<'py, Self>,
         key: &Bound<'py, PyAny>,
     ) -> BoxedResult<Bound<'py, PyAny>> {
-        Ok(slf.get_item(key)?)
+        capi::item(slf, key)
     }
 
     fn __eq__(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>) -> BoxedResult<Py<PyAny>> {

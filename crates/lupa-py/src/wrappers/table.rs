@@ -6,7 +6,6 @@ use super::{not_instantiable, operate, operate_once};
 use crate::capi::{self, Assignment, Callable};
 use crate::convert::{PyArg, exact_double};
 use crate::errors::{BoxedErr, BoxedResult, Style};
-use crate::gil::RunningLua;
 use crate::settings::Context;
 use lupa_core::{IntoLua, Pusher, Reference, Slot};
 use pyo3::exceptions::PyAttributeError;
@@ -62,14 +61,14 @@ fn set<'py>(
     push: impl FnOnce(&Context<'_, 'py>, Pusher<'_>) -> lupa_core::Result<()>,
     value: Option<&Bound<'py, PyAny>>,
 ) -> BoxedResult<()> {
-    operate_once(slf.as_super(), Style::Plain, |cx, reference| {
+    operate_once(slf.as_super(), Style::Plain, |cx, reference, operation| {
         reference.set_with(
             |to| push(cx, to),
             |to| match value {
                 Some(value) => IntoLua::into_lua(PyArg::new(cx, value), to),
                 None => to.nil(),
             },
-            RunningLua(cx.py),
+            operation,
         )
     })
 }
@@ -106,14 +105,14 @@ impl LuaTable {
 
     fn __setattr__<'py>(
         slf: &Bound<'py, Self>,
-        name: &Bound<'py, PyString>,
+        name: &Bound<'py, PyAny>,
         value: &Bound<'py, PyAny>,
     ) -> BoxedResult<()> {
-        Ok(slf.setattr(name, value)?)
+        capi::set_attribute(slf, name, Some(value))
     }
 
-    fn __delattr__<'py>(slf: &Bound<'py, Self>, name: &Bound<'py, PyString>) -> BoxedResult<()> {
-        Ok(slf.delattr(name)?)
+    fn __delattr__<'py>(slf: &Bound<'py, Self>, name: &Bound<'py, PyAny>) -> BoxedResult<()> {
+        capi::set_attribute(slf, name, None)
     }
 
     fn __setitem__<'py>(
@@ -121,11 +120,11 @@ impl LuaTable {
         key: &Bound<'py, PyAny>,
         value: &Bound<'py, PyAny>,
     ) -> BoxedResult<()> {
-        Ok(slf.set_item(key, value)?)
+        capi::set_item(slf, key, Some(value))
     }
 
     fn __delitem__<'py>(slf: &Bound<'py, Self>, key: &Bound<'py, PyAny>) -> BoxedResult<()> {
-        Ok(slf.del_item(key)?)
+        capi::set_item(slf, key, None)
     }
 
     fn __contains__<'py>(slf: &Bound<'py, Self>, key: &Bound<'py, PyAny>) -> BoxedResult<bool> {

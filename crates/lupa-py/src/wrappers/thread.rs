@@ -222,13 +222,13 @@ fn resume<'py>(
     slf: &Bound<'py, LuaThread>,
     arguments: Option<Bound<'py, PyTuple>>,
 ) -> BoxedResult<Outcome<'py>> {
-    operate_once(slf.as_super(), Style::Plain, |cx, thread| {
+    operate_once(slf.as_super(), Style::Plain, |cx, thread, operation| {
         let resumed = thread.resume_with(
             |to| match &arguments {
                 Some(arguments) => push_tuple(cx, to, arguments),
                 None => Ok(()),
             },
-            RunningLua(cx.py),
+            operation,
             |results| Outcome::of(cx, results),
         );
         match resumed {
