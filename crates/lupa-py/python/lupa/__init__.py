@@ -52,30 +52,25 @@ __version__ = "2.9.0"
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lupa import lua51 as lua51, luajit21 as luajit21, version as version
-    from lupa._rlock import FastRLock
-    from lupa._unpack import unpacks_lua_table, unpacks_lua_table_method
+    from lupa._helpers import FastRLock, unpacks_lua_table, unpacks_lua_table_method
 else:
     _MODULES = ("lua51", "luajit21", "version")
-    _HOMES = {
-        "FastRLock": "_rlock",
-        "unpacks_lua_table": "_unpack",
-        "unpacks_lua_table_method": "_unpack",
-    }
+    _HELPERS = ("FastRLock", "unpacks_lua_table", "unpacks_lua_table_method")
 
     def __getattr__(name):
         """Give what waits without another import by the program, and keep it."""
-        if name not in _MODULES and name not in _HOMES:
+        if name not in _MODULES and name not in _HELPERS:
             raise AttributeError(f"module 'lupa' has no attribute '{name}'")
         from importlib import import_module  # noqa: PLC0415
 
-        module = import_module(f"lupa.{_HOMES.get(name, name)}")
-        value = getattr(module, name) if name in _HOMES else module
+        module = import_module("lupa._helpers" if name in _HELPERS else f"lupa.{name}")
+        value = getattr(module, name) if name in _HELPERS else module
         globals()[name] = value
         return value
 
     def __dir__():
         """Name what waits, too."""
-        return sorted({*globals(), *_MODULES, *_HOMES})
+        return sorted({*globals(), *_MODULES, *_HELPERS})
 
 
 __all__ = [

@@ -28,25 +28,9 @@ from lupa import (
     to_python,
 )
 
-# As in `lupa`, these wait until they are asked for.
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from lupa import FastRLock, unpacks_lua_table, unpacks_lua_table_method
-else:
-
-    def __getattr__(name):
-        """Give what waits from `lupa`, and keep it."""
-        if name not in __all__:
-            raise AttributeError(f"module 'lupa.luajit21' has no attribute '{name}'")
-        import lupa  # noqa: PLC0415
-
-        value = globals()[name] = getattr(lupa, name)
-        return value
-
-    def __dir__():
-        """Name what waits, too."""
-        return sorted({*globals(), *__all__})
-
+# They wait in `lupa` until they are asked for, and not here: CPython takes three times as long to
+# look up attributes of a module that has a function `__getattr__`.
+from lupa._helpers import FastRLock, unpacks_lua_table, unpacks_lua_table_method
 
 __all__ = [
     "LUA_MAXINTEGER",

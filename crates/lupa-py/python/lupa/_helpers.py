@@ -1,4 +1,10 @@
-"""Named arguments for Python functions that Lua calls: ``f{1, 2, key=3}``."""
+"""A lock, and decorators for functions that Lua calls by ``f{1, 2, key=3}``.
+
+Other versions have them in their extension.  They share a file, since each takes time to import.
+"""
+
+# What `threading` calls RLock: that module is slow to import (see `python -X importtime`).
+from _thread import RLock
 
 from lupa._lupa import _LuaTable, _source_encoding
 
@@ -71,3 +77,36 @@ def _split_arguments(args: "tuple[Any, ...]") -> "tuple[tuple[Any, ...], dict[st
 
 # Their names as programs know them.
 unpacks_lua_table.__module__ = unpacks_lua_table_method.__module__ = "lupa.luajit21"
+
+
+class FastRLock:
+    """A re-entrant lock: the thread that holds it can take it again.
+
+    It is free again when it was released as often as it was acquired.  It is a context manager.
+    """
+
+    __slots__ = ("__weakref__", "_lock")
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+
+    def acquire(self, blocking: bool = True) -> bool:
+        """Take the lock; without ``blocking``, return False rather than wait for it."""
+        return self._lock.acquire(bool(blocking))
+
+    def release(self) -> None:
+        """Give the lock back once.  RuntimeError if this thread does not hold it."""
+        self._lock.release()
+
+    def __enter__(self) -> bool:
+        return self._lock.acquire()
+
+    def __exit__(self, t: object, v: object, tb: object) -> None:
+        self._lock.release()
+
+    def _is_owned(self) -> bool:
+        return self._lock._is_owned()  # type: ignore[attr-defined, no-any-return]
+
+
+# Its name as programs know it.
+FastRLock.__module__ = "lupa.luajit21"
