@@ -74,6 +74,30 @@ pub(crate) fn ascii<'a>(text: &'a Bound<'_, PyString>) -> Option<&'a [u8]> {
     }
 }
 
+/// A text of these bytes, if they are ASCII: copied in one go, where CPython's decoder looks at each word while it does so. None of texts that
+/// CPython has only one of: empty ones, and those of one character.
+#[inline]
+pub(crate) fn ascii_text<'py>(
+    py: Python<'py>,
+    bytes: &[u8],
+) -> BoxedResult<Option<Bound<'py, PyAny>>> {
+    if cfg!(Py_3_14) || bytes.len() < 2 || !bytes.is_ascii() {
+        return Ok(None);
+    }
+    // SAFETY: the GIL is held. A new text for ASCII has its characters after its head, so many as it was asked for, and nobody else has it yet.
+    unsafe {
+        let length = bytes.len() as ffi::Py_ssize_t;
+        let text = Bound::from_owned_ptr_or_err(py, ffi::PyUnicode_New(length, 127))?;
+        let characters = text
+            .as_ptr()
+            .cast::<ffi::PyASCIIObject>()
+            .add(1)
+            .cast::<u8>();
+        characters.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+        Ok(Some(text))
+    }
+}
+
 /// The text in UTF-8; none of text that has none.
 #[inline]
 pub(crate) fn utf8<'a>(text: &'a Bound<'_, PyString>) -> Option<&'a [u8]> {

@@ -1,5 +1,6 @@
 //! Text between Python and Lua.
 
+use crate::capi;
 use crate::errors::{BoxedResult, Style, external, to_exception};
 use crate::greenlets;
 use crate::settings::Context;
@@ -70,7 +71,10 @@ impl Codec {
         bytes: &[u8],
     ) -> BoxedResult<Bound<'py, PyAny>> {
         if self.is_utf8() {
-            return Ok(PyString::from_bytes(cx.py, bytes)?.into_any());
+            return match capi::ascii_text(cx.py, bytes)? {
+                Some(text) => Ok(text),
+                None => Ok(PyString::from_bytes(cx.py, bytes)?.into_any()),
+            };
         }
         let bytes = PyBytes::new(cx.py, bytes);
         self.run(cx, || bytes.call_method1("decode", self.names()))
