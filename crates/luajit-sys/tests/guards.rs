@@ -1,33 +1,13 @@
 //! Functions of LuaJIT's libraries that `shim/guards.c` stands in for.
 
+mod refusing;
+
 use luajit_sys::*;
-use std::cell::Cell;
-use std::ffi::{CStr, c_int, c_void};
-use std::ptr::null_mut;
-
-thread_local! {
-    static REFUSES: Cell<bool> = const { Cell::new(false) };
-    static ALLOCATOR: Cell<Option<(lua_Alloc, *mut c_void)>> = const { Cell::new(None) };
-}
-
-/// LuaJIT's own, or none.
-unsafe extern "C" fn allocate(
-    _: *mut c_void,
-    block: *mut c_void,
-    old: usize,
-    new: usize,
-) -> *mut c_void {
-    if REFUSES.get() && new > old {
-        return null_mut();
-    }
-    let (allocator, data) = ALLOCATOR.get().unwrap();
-    // SAFETY: what LuaJIT has passed is handed on.
-    unsafe { allocator(data, block, old, new) }
-}
+use std::ffi::{CStr, c_int};
 
 unsafe extern "C-unwind" fn refuse(l: *mut lua_State) -> c_int {
     // SAFETY: called by Lua.
-    REFUSES.set(unsafe { lua_toboolean(l, 1) } != 0);
+    refusing::refuse(unsafe { lua_toboolean(l, 1) } != 0);
     0
 }
 
@@ -35,16 +15,7 @@ unsafe extern "C-unwind" fn refuse(l: *mut lua_State) -> c_int {
 fn run(source: &CStr) -> String {
     // SAFETY: a new state, used as it has to be.
     unsafe {
-        let l = luaL_newstate();
-        assert!(!l.is_null());
-        lua_pushcfunction(l, lupa_p_openlibs);
-        lua_pushinteger(l, (LUPA_LIB_FFI * 2 - 1) as lua_Integer);
-        lua_pushinteger(l, 0);
-        assert_eq!(lua_pcall(l, 2, 0, 0), LUA_OK);
-        let mut data = null_mut();
-        let allocator = lua_getallocf(l, &mut data);
-        ALLOCATOR.set(Some((allocator, data)));
-        lua_setallocf(l, allocate, null_mut());
+        let l = refusing::new_state();
         lua_pushcfunction(l, refuse);
         lua_setglobal(l, c"refuse".as_ptr());
         assert_eq!(luaL_loadstring(l, source.as_ptr()), LUA_OK);
@@ -53,8 +24,7 @@ fn run(source: &CStr) -> String {
         assert!(!text.is_null());
         let text = CStr::from_ptr(text).to_string_lossy().into_owned();
         assert_eq!(status, LUA_OK, "{text}");
-        lua_setallocf(l, allocator, data);
-        lua_close(l);
+        refusing::close(l);
         text
     }
 }

@@ -1,30 +1,10 @@
 //! An error that no `pcall` may catch: LuaJIT finds no memory while code of the host is on the native stack.
 
+mod refusing;
+
 use luajit_sys::*;
-use std::cell::Cell;
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{CStr, c_int};
 use std::process::Command;
-use std::ptr::null_mut;
-
-thread_local! {
-    static REFUSES: Cell<bool> = const { Cell::new(false) };
-    static ALLOCATOR: Cell<Option<(lua_Alloc, *mut c_void)>> = const { Cell::new(None) };
-}
-
-/// LuaJIT's own, or none.
-unsafe extern "C" fn allocate(
-    _: *mut c_void,
-    block: *mut c_void,
-    old: usize,
-    new: usize,
-) -> *mut c_void {
-    if REFUSES.get() && new > old {
-        return null_mut();
-    }
-    let (allocator, data) = ALLOCATOR.get().unwrap();
-    // SAFETY: what LuaJIT has passed is handed on.
-    unsafe { allocator(data, block, old, new) }
-}
 
 unsafe extern "C" fn nothing(_: *mut lua_State) -> c_int {
     0
@@ -52,7 +32,7 @@ unsafe extern "C" fn function(l: *mut lua_State) -> c_int {
                 LUPA_RAISE
             }
             _ => {
-                REFUSES.set(true);
+                refusing::refuse(true);
                 lua_createtable(l, 10, 10);
                 unreachable!()
             }
@@ -64,17 +44,10 @@ unsafe extern "C" fn function(l: *mut lua_State) -> c_int {
 fn raise_and_push(first: &CStr) {
     // SAFETY: a new state, used as it has to be until the process ends.
     unsafe {
-        let l = luaL_newstate();
+        let l = refusing::new_state();
         lupa_set_entries(no_event, function, nothing, nothing);
-        lua_pushcfunction(l, lupa_p_openlibs);
-        lua_pushinteger(l, (LUPA_LIB_FFI * 2 - 1) as lua_Integer);
-        lua_pushinteger(l, 0);
-        assert_eq!(lua_pcall(l, 2, 0, 0), LUA_OK);
         lupa_new_plain_function(l, 0, 0, 0);
         lua_setglobal(l, c"host".as_ptr());
-        let mut data = null_mut();
-        ALLOCATOR.set(Some((lua_getallocf(l, &mut data), data)));
-        lua_setallocf(l, allocate, null_mut());
         luaL_loadstring(
             l,
             c"jit.off() local what = ... return (pcall(host, what))".as_ptr(),
