@@ -3,7 +3,7 @@
 use super::object::{self, LuaObject, base, wrap};
 use super::thread::new_thread;
 use super::{not_instantiable, operate};
-use crate::capi::Callable;
+use crate::capi::slots::Callable;
 use crate::errors::{BoxedResult, Style, external};
 use crate::settings::Context;
 use lupa_core::{Kind, Slot};

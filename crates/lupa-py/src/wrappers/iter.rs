@@ -3,7 +3,7 @@
 use super::object::LuaObject;
 use super::table::LuaTable;
 use super::{not_instantiable, operate_once};
-use crate::capi::{self, Iteration};
+use crate::capi::slots::{self, Iteration};
 use crate::convert::to_python;
 use crate::errors::{BoxedResult, Style, external};
 use crate::gil::GilCell;
@@ -59,7 +59,7 @@ impl LuaIter {
     }
 
     fn __next__<'py>(slf: &Bound<'py, Self>) -> BoxedResult<Option<Bound<'py, PyAny>>> {
-        capi::next(slf)
+        slots::next(slf)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

@@ -4,7 +4,8 @@ use super::{
     LuaCoroutineFunction, LuaFunction, LuaIter, LuaTable, LuaThread, collect, not_instantiable,
     operate, operate_once, push_arguments,
 };
-use crate::capi::{self, Attributes, CallSlot, Callable, Length, generic_attribute};
+use crate::capi::slots::{self, Attributes, CallSlot, Callable, Length};
+use crate::capi::{self, generic_attribute};
 use crate::codec::latin1;
 use crate::convert::{PyArg, to_python};
 use crate::errors::{BoxedResult, Style, external, to_exception};
@@ -103,10 +104,10 @@ fn install_slots(object: &Bound<'_, LuaObject>) {
         py.get_type::<LuaCoroutineFunction>(),
         py.get_type::<LuaThread>(),
     ];
-    capi::install(object, &object.get().call, &classes);
-    capi::install_assignment::<LuaTable>(py);
-    capi::install_iteration::<LuaIter>(py);
-    capi::install_iteration::<LuaThread>(py);
+    slots::install(object, &object.get().call, &classes);
+    slots::install_assignment::<LuaTable>(py);
+    slots::install_iteration::<LuaIter>(py);
+    slots::install_iteration::<LuaThread>(py);
     INSTALLED.store(true, Ordering::Relaxed);
 }
 
@@ -275,7 +276,7 @@ impl LuaObject {
     }
 
     fn __len__(slf: &Bound<'_, Self>) -> BoxedResult<usize> {
-        capi::length(slf)
+        slots::length(slf)
     }
 
     fn __bool__(&self) -> bool {
@@ -326,14 +327,14 @@ impl LuaObject {
         slf: &Bound<'py, Self>,
         name: &Bound<'py, PyAny>,
     ) -> BoxedResult<Bound<'py, PyAny>> {
-        capi::attribute(slf, name)
+        slots::attribute(slf, name)
     }
 
     fn __getitem__<'py>(
         slf: &Bound<'py, Self>,
         key: &Bound<'py, PyAny>,
     ) -> BoxedResult<Bound<'py, PyAny>> {
-        capi::item(slf, key)
+        slots::item(slf, key)
     }
 
     fn __eq__(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>) -> BoxedResult<Py<PyAny>> {

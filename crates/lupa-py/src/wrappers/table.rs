@@ -3,7 +3,8 @@
 use super::iter::{LuaIter, What};
 use super::object::{self, LuaObject, base, is_special, push_key, push_name, wrap};
 use super::{not_instantiable, operate, operate_once};
-use crate::capi::{self, Assignment, Callable};
+use crate::capi;
+use crate::capi::slots::{self, Assignment, Callable};
 use crate::convert::{PyArg, exact_double};
 use crate::errors::{BoxedErr, BoxedResult, Style};
 use crate::settings::Context;
@@ -108,11 +109,11 @@ impl LuaTable {
         name: &Bound<'py, PyAny>,
         value: &Bound<'py, PyAny>,
     ) -> BoxedResult<()> {
-        capi::set_attribute(slf, name, Some(value))
+        slots::set_attribute(slf, name, Some(value))
     }
 
     fn __delattr__<'py>(slf: &Bound<'py, Self>, name: &Bound<'py, PyAny>) -> BoxedResult<()> {
-        capi::set_attribute(slf, name, None)
+        slots::set_attribute(slf, name, None)
     }
 
     fn __setitem__<'py>(
@@ -120,11 +121,11 @@ impl LuaTable {
         key: &Bound<'py, PyAny>,
         value: &Bound<'py, PyAny>,
     ) -> BoxedResult<()> {
-        capi::set_item(slf, key, Some(value))
+        slots::set_item(slf, key, Some(value))
     }
 
     fn __delitem__<'py>(slf: &Bound<'py, Self>, key: &Bound<'py, PyAny>) -> BoxedResult<()> {
-        capi::set_item(slf, key, None)
+        slots::set_item(slf, key, None)
     }
 
     fn __contains__<'py>(slf: &Bound<'py, Self>, key: &Bound<'py, PyAny>) -> BoxedResult<bool> {

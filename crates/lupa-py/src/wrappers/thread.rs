@@ -3,7 +3,7 @@
 use super::function::{LuaCoroutineFunction, LuaFunction};
 use super::object::{self, LuaObject, base, wrap};
 use super::{collect, not_instantiable, operate, operate_once, push_tuple};
-use crate::capi::{Callable, Iteration};
+use crate::capi::slots::{Callable, Iteration};
 use crate::errors::{BoxedResult, Style, external, to_exception};
 use crate::gil::{GilCell, RunningLua};
 use crate::object::PyValue;
