@@ -302,6 +302,25 @@ def test_pyo3_ffi_stands_only_where_it_is_for_speed():
     assert violations(files, find_ffi) == []
 
 
+def find_locked_cells(tokens):
+    """PyO3's and Rust's ways to make a value once, which take a lock, and the types of PyO3 that are such a value."""
+    tokens = code(tokens)
+    cells = "PyOnceLock|GILOnceCell|OnceLock|LazyLock|Once|PySequence|PyMapping"
+    interned = [
+        token
+        for token, following in zip(tokens, tokens[1:])
+        if (token.text, following.text) == ("intern", "!")
+    ]
+    return named(tokens, cells) + interned
+
+
+def test_the_binding_makes_nothing_under_a_lock_that_a_fork_leaves_locked():
+    # `gil::GilOnce` needs none.
+    assert violations(rust_files("lupa-py", "src"), find_locked_cells) == []
+    source = 'intern!(py, "x"); static A: PyOnceLock<T>; PyString::intern(py, "intern!")'
+    assert [token.text for token in find_locked_cells(tokenize(source))] == ["PyOnceLock", "intern"]
+
+
 def test_unsafe_stands_only_where_it_may():
     allowed = [CRATES / "luajit-sys", CRATES / "lupa-core" / "src" / "raw"]
     files = [

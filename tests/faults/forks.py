@@ -16,7 +16,12 @@ warnings.simplefilter("ignore", DeprecationWarning)
 
 
 def in_child(action):
-    """Run something in a child; returns its exit code, negative for a signal."""
+    """Run something in a child; returns its exit status, as `os.waitpid` does."""
+    return os.waitpid(begin_child(action), 0)[1]
+
+
+def begin_child(action):
+    """As `in_child`, without waiting for it; returns the child's number."""
     sys.stdout.flush()
     pid = os.fork()
     if pid == 0:
@@ -26,7 +31,7 @@ def in_child(action):
             print(f"in the child: {error!r}", file=sys.stderr, flush=True)
             os._exit(70)
         os._exit(0)
-    return os.waitpid(pid, 0)[1]
+    return pid
 
 
 def runs_endlessly(lua, stop):
@@ -233,4 +238,35 @@ def from_threads():
     for thread in threads:
         thread.join()
     assert set(statuses) == {0}, statuses
+    check_usable(lua)
+
+
+@case("forks while Lua's collector lets go of objects in another thread", new=True)
+def while_collected():
+    lua, stop = LuaRuntime(unpack_returned_tuples=True), threading.Event()
+
+    def objects():
+        return tuple(object() for _ in range(200))
+
+    def run():
+        # As soon as the callback has returned, the other thread has the GIL.
+        while not stop.is_set():
+            lua.execute("local objects = ... objects() collectgarbage()", objects)
+
+    def child():
+        try:
+            lua.eval("1")
+        except LuaError:
+            pass
+        check_usable(LuaRuntime())
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    statuses = set()
+    for _ in range(10):
+        children = [begin_child(child) for _ in range(30)]
+        statuses.update(os.waitpid(pid, 0)[1] for pid in children)
+    stop.set()
+    thread.join()
+    assert statuses == {0}, statuses
     check_usable(lua)

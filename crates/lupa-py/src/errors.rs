@@ -2,12 +2,12 @@
 
 use crate::convert::to_python_value;
 use crate::gil;
+use crate::gil::GilOnce;
 use crate::object::{PyValue, exception_in};
 use crate::settings::Context;
 use lupa_core::{Call, Error, RuntimeError, Value};
 use pyo3::exceptions::{PyException, PyMemoryError, PyRecursionError, PyTimeoutError};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple, PyType};
 use pyo3::{CastError, CastIntoError};
 use std::convert::Infallible;
@@ -49,7 +49,7 @@ pub(crate) struct Classes {
     pub(crate) interrupted: Py<PyType>,
 }
 
-static CLASSES: PyOnceLock<Classes> = PyOnceLock::new();
+static CLASSES: GilOnce<Classes> = GilOnce::new();
 
 /// The exception classes.
 pub(crate) fn classes(py: Python<'_>) -> PyResult<&'static Classes> {

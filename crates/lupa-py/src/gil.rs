@@ -15,9 +15,10 @@
 use lupa_core::Around;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::{PyDict, PyString, PyType};
 use pyo3::{PyTraverseError, PyVisit};
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
+use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -197,27 +198,42 @@ pub(crate) fn module<'py>(
     modules.cast::<PyDict>()?.get_item(name)
 }
 
-/// Exceptions that Lua has let go of. Its collector may do that without the GIL, inside of an entry point of PyO3's, which takes the thread for
-/// attached and would drop them at once.
-static PARKED: Mutex<Vec<PyErr>> = Mutex::new(Vec::new());
-static HAS_PARKED: AtomicBool = AtomicBool::new(false);
+/// Exceptions that Lua has let go of: the first of a list. Its collector may do that without the GIL, inside of an entry point of PyO3's, which takes
+/// the thread for attached and would drop them at once.
+///
+/// There is no lock, which another thread might have at the moment of a fork: the child would wait for it for ever.
+static PARKED: AtomicPtr<Parked> = AtomicPtr::new(std::ptr::null_mut());
+
+struct Parked {
+    exception: PyErr,
+    next: *mut Parked,
+}
 
 /// Keeps an exception until an operation on any runtime ends ([`Held::drop_parked`]). On any thread, with the GIL or without.
 pub(crate) fn park(exception: PyErr) {
-    let mut parked = PARKED.lock().unwrap_or_else(PoisonError::into_inner);
-    parked.push(exception);
-    HAS_PARKED.store(true, Ordering::Relaxed);
+    let next = std::ptr::null_mut();
+    let new = Box::into_raw(Box::new(Parked { exception, next }));
+    let mut first = PARKED.load(Ordering::Relaxed);
+    loop {
+        // SAFETY: nobody else knows of the new one yet.
+        unsafe { (*new).next = first };
+        match PARKED.compare_exchange_weak(first, new, Ordering::Release, Ordering::Relaxed) {
+            Ok(_) => return,
+            Err(other) => first = other,
+        }
+    }
 }
 
 /// Drops the exceptions that were parked. With the GIL.
 #[cold]
 fn drop_exceptions(py: Python<'_>) {
-    HAS_PARKED.store(false, Ordering::Relaxed);
-    // Dropped after the lock is released: it may run Python code.
-    let parked = std::mem::take(&mut *PARKED.lock().unwrap_or_else(PoisonError::into_inner));
-    for exception in parked {
+    let mut next = PARKED.swap(std::ptr::null_mut(), Ordering::Acquire);
+    while !next.is_null() {
+        // SAFETY: `park` has made it of a box, and whoever takes the list from `PARKED` is the only one who has it.
+        let parked = unsafe { Box::from_raw(next) };
+        next = parked.next;
         // As in `drop_parked_now`.
-        drop(exception.into_value(py).into_bound(py));
+        drop(parked.exception.into_value(py).into_bound(py));
     }
 }
 
@@ -343,16 +359,21 @@ impl Held {
         if self.has_parked.load(Ordering::Relaxed) {
             self.drop_parked_now(py);
         }
-        if HAS_PARKED.load(Ordering::Relaxed) {
+        if !PARKED.load(Ordering::Relaxed).is_null() {
             drop_exceptions(py);
         }
     }
 
     #[cold]
     fn drop_parked_now(&self, py: Python<'_>) {
+        // Whoever has the lock parks something right now, or did so in a parent process when that forked: not waited for.
+        let Ok(mut objects) = self.objects.try_lock() else {
+            return;
+        };
         self.has_parked.store(false, Ordering::Relaxed);
-        // Dropped after the lock is released: it may run Python code.
-        let parked = std::mem::take(&mut self.lock().parked);
+        let parked = std::mem::take(&mut objects.parked);
+        // Released first: to drop an object may run Python code.
+        drop(objects);
         for object in parked {
             // A `Py` alone might wait for PyO3's next entry, which calls of Lua functions are not (`capi`).
             drop(object.into_bound(py));
@@ -518,3 +539,80 @@ impl<T> GilCell<Option<Py<T>>> {
         visit.call(unsafe { &*self.0.as_ptr() })
     }
 }
+
+/// A value that is made once, when it is first asked for. PyO3's cells take a lock meanwhile and release the GIL before: where another thread
+/// forks just then, the child waits for that lock for ever.
+pub(crate) struct GilOnce<T>(OnceCell<T>);
+
+// SAFETY: as of `GilCell`; references to the value may be anywhere.
+unsafe impl<T: Send + Sync> Sync for GilOnce<T> {}
+
+impl<T> GilOnce<T> {
+    pub(crate) const fn new() -> Self {
+        GilOnce(OnceCell::new())
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, _py: Python<'_>) -> Option<&T> {
+        self.0.get()
+    }
+
+    /// The value; `make` may run Python code, so that two threads make one: the first stays.
+    #[inline]
+    pub(crate) fn get_or_try_init<E>(
+        &self,
+        py: Python<'_>,
+        make: impl FnOnce() -> Result<T, E>,
+    ) -> Result<&T, E> {
+        match self.get(py) {
+            Some(value) => Ok(value),
+            None => self.init(make),
+        }
+    }
+
+    #[cold]
+    fn init<E>(&self, make: impl FnOnce() -> Result<T, E>) -> Result<&T, E> {
+        let made = make()?;
+        // Between these two the GIL is not released. What is not taken is dropped at the end, which may run Python code.
+        Ok(self.0.get_or_init(|| made))
+    }
+}
+
+impl GilOnce<Py<PyType>> {
+    /// A class, which is imported the first time.
+    pub(crate) fn import<'py>(
+        &self,
+        py: Python<'py>,
+        module: &str,
+        name: &str,
+    ) -> PyResult<&Bound<'py, PyType>> {
+        let import = || Ok(py.import(module)?.getattr(name)?.cast_into()?.unbind());
+        let class: PyResult<_> = self.get_or_try_init(py, import);
+        Ok(class?.bind(py))
+    }
+}
+
+/// A text of the program's, kept as the one Python string that it is made once: see [`interned`].
+pub(crate) struct Interned(&'static str, GilOnce<Py<PyString>>);
+
+impl Interned {
+    pub(crate) const fn new(text: &'static str) -> Self {
+        Interned(text, GilOnce::new())
+    }
+
+    #[inline]
+    pub(crate) fn get<'py>(&self, py: Python<'py>) -> &Bound<'py, PyString> {
+        let make = || Ok::<_, Infallible>(PyString::intern(py, self.0).unbind());
+        let Ok(text) = self.1.get_or_try_init(py, make);
+        text.bind(py)
+    }
+}
+
+/// The interned Python string of a literal. As PyO3's `intern`, by a [`GilOnce`].
+macro_rules! interned {
+    ($py:expr, $text:literal) => {{
+        static INTERNED: $crate::gil::Interned = $crate::gil::Interned::new($text);
+        INTERNED.get($py)
+    }};
+}
+pub(crate) use interned;

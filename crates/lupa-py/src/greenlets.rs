@@ -3,16 +3,14 @@
 //! Nothing is asked of them before the `greenlet` package is imported.
 
 use crate::errors::{BoxedResult, external, lua_error};
-use crate::gil::{module, module_count};
+use crate::gil::{GilOnce, interned, module, module_count};
 use crate::settings::Context;
 use lupa_core::{Entered, Fiber, Runtime};
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use std::sync::atomic::{AtomicIsize, Ordering};
 
 /// `greenlet.getcurrent`.
-static GET_CURRENT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+static GET_CURRENT: GilOnce<Py<PyAny>> = GilOnce::new();
 
 /// How many modules there were when they were last looked through in vain.
 static SEEN: AtomicIsize = AtomicIsize::new(0);
@@ -45,14 +43,14 @@ fn current(py: Python<'_>) -> BoxedResult<Option<Fiber>> {
 #[cold]
 fn look_for_greenlets(py: Python<'_>) -> BoxedResult<bool> {
     // The one that switches; the package around it may still be on its way.
-    let Some(module) = module(py, intern!(py, "greenlet._greenlet"))? else {
+    let Some(module) = module(py, interned!(py, "greenlet._greenlet"))? else {
         SEEN.store(module_count(py), Ordering::Relaxed);
         return Ok(false);
     };
-    let Some(get_current) = module.getattr_opt(intern!(py, "getcurrent"))? else {
+    let Some(get_current) = module.getattr_opt(interned!(py, "getcurrent"))? else {
         return Ok(false);
     };
-    let _ = GET_CURRENT.set(py, get_current.unbind());
+    GET_CURRENT.get_or_try_init(py, || BoxedResult::Ok(get_current.unbind()))?;
     // No number of modules, so that they are asked from now on.
     SEEN.store(-1, Ordering::Relaxed);
     Ok(true)
@@ -102,13 +100,13 @@ pub(crate) fn signals<R>(py: Python<'_>, f: impl Fn() -> R) -> BoxedResult<Optio
 #[cold]
 fn has_own_handlers_only(py: Python<'_>) -> PyResult<bool> {
     // That in C: what is written in Python runs handlers itself.
-    let signal = py.import(intern!(py, "_signal"))?;
-    let own = signal.getattr(intern!(py, "default_int_handler"))?;
+    let signal = py.import(interned!(py, "_signal"))?;
+    let own = signal.getattr(interned!(py, "default_int_handler"))?;
     for number in signal
-        .call_method0(intern!(py, "valid_signals"))?
+        .call_method0(interned!(py, "valid_signals"))?
         .try_iter()?
     {
-        let handler = signal.call_method1(intern!(py, "getsignal"), (number?,))?;
+        let handler = signal.call_method1(interned!(py, "getsignal"), (number?,))?;
         if handler.is_callable() && !handler.is(&own) {
             return Ok(false);
         }

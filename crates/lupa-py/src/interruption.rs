@@ -1,11 +1,10 @@
 //! Time limits, and Ctrl-C in Lua code.
 
 use crate::errors::{external, lua_error};
-use crate::gil::{allow_keeping, forbid_keeping, release_kept, with_gil};
+use crate::gil::{allow_keeping, forbid_keeping, interned, release_kept, with_gil};
 use crate::greenlets;
 use lupa_core::{Error, Runtime};
 use pyo3::exceptions::PyValueError;
-use pyo3::intern;
 use pyo3::prelude::*;
 use std::cell::Cell;
 use std::time::Duration;
@@ -85,8 +84,8 @@ fn run_handlers(py: Python<'_>, process: u32) -> lupa_core::Result<bool> {
 }
 
 fn is_main_thread(py: Python<'_>) -> PyResult<bool> {
-    let threading = py.import(intern!(py, "threading"))?;
-    let main = threading.call_method0(intern!(py, "main_thread"))?;
-    let ident = threading.call_method0(intern!(py, "get_ident"))?;
-    main.getattr(intern!(py, "ident"))?.eq(ident)
+    let threading = py.import(interned!(py, "threading"))?;
+    let main = threading.call_method0(interned!(py, "main_thread"))?;
+    let ident = threading.call_method0(interned!(py, "get_ident"))?;
+    main.getattr(interned!(py, "ident"))?.eq(ident)
 }

@@ -5,10 +5,10 @@
 
 use crate::capi::{self, Finder, Method, class_attribute, finder, is_had_by_instances};
 use crate::errors::external;
+use crate::gil::interned;
 use crate::greenlets;
 use crate::settings::Context;
 use lupa_core::Result;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyModule, PyString, PyType};
 
@@ -53,7 +53,7 @@ pub(crate) fn ask_class<R>(
     object: &Bound<'_, PyAny>,
     f: impl FnOnce() -> R,
 ) -> Result<R> {
-    let name = intern!(cx.py, "__class__");
+    let name = interned!(cx.py, "__class__");
     match look_ahead(&holder(object, name), name) {
         Ahead::Found | Ahead::Harmless => Ok(f()),
         Ahead::MayRunCode => greenlets::operation(cx, || Ok(f())),
@@ -69,9 +69,9 @@ fn look_ahead<'py>(object: &Bound<'py, PyAny>, name: &Bound<'py, PyString>) -> A
         Finder::Own => {}
     }
     // A class with `__getattr__` finds as others do, and asks that for what is not found.
-    let own = class_attribute(&class, intern!(py, "__getattribute__"));
+    let own = class_attribute(&class, interned!(py, "__getattribute__"));
     let is = |base: Bound<'py, PyType>| {
-        let of_base = class_attribute(&base, intern!(py, "__getattribute__"));
+        let of_base = class_attribute(&base, interned!(py, "__getattribute__"));
         matches!((&own, &of_base), (Some(own), Some(of_base)) if own.is(of_base))
     };
     if is(py.get_type::<PyAny>()) {
@@ -82,7 +82,7 @@ fn look_ahead<'py>(object: &Bound<'py, PyAny>, name: &Bound<'py, PyString>) -> A
     }
     if let Ok(module) = object.cast_exact::<PyModule>() {
         // A module may have a function for names that it has not.
-        return match module.dict().contains(intern!(py, "__getattr__")) {
+        return match module.dict().contains(interned!(py, "__getattr__")) {
             Ok(false) => Ahead::Harmless,
             _ => Ahead::MayRunCode,
         };

@@ -3,7 +3,7 @@
 use crate::capi::{self, compares_by_identity, is_builtin_buffer};
 use crate::convert::{PyArg, to_python};
 use crate::errors::{BoxedResult, Style, external, raise_in_lua, to_exception};
-use crate::gil::{Owned, Traits, with_gil};
+use crate::gil::{Owned, Traits, interned, with_gil};
 use crate::greenlets;
 use crate::lookup::has_attribute;
 use crate::names;
@@ -17,7 +17,6 @@ use lupa_core::{
     Value,
 };
 use pyo3::exceptions::{PyBaseException, PyTypeError};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyCFunction, PyDict, PyList, PyString, PyTuple};
 
@@ -82,7 +81,7 @@ fn weight(object: &Bound<'_, PyAny>) -> usize {
     } else if let Ok(bytes) = object.cast::<PyByteArray>() {
         bytes.len()
     } else if is_builtin_buffer(object) {
-        let size = object.call_method0(intern!(object.py(), "__sizeof__"));
+        let size = object.call_method0(interned!(object.py(), "__sizeof__"));
         size.and_then(|size| size.extract()).unwrap_or(0)
     } else {
         0
@@ -124,7 +123,7 @@ pub(crate) fn push_object(
 /// The protocol that is used when none was asked for: items, if the object has them.
 #[inline(never)]
 pub(crate) fn default_flags(cx: &Context<'_, '_>, object: &Bound<'_, PyAny>) -> Result<u8> {
-    let has_items = has_attribute(cx, object, intern!(cx.py, "__getitem__"))?;
+    let has_items = has_attribute(cx, object, interned!(cx.py, "__getitem__"))?;
     Ok(if has_items { AS_INDEX } else { 0 })
 }
 
@@ -350,7 +349,7 @@ fn passes_self_twice(function: &Bound<'_, PyAny>, first: &Bound<'_, PyAny>) -> b
     }
     let is_ours = || first.is_instance_of::<LuaRuntime>() || first.is_instance_of::<LuaObject>();
     let of_first = || {
-        let bound_to = function.getattr(intern!(function.py(), "__self__"));
+        let bound_to = function.getattr(interned!(function.py(), "__self__"));
         bound_to.is_ok_and(|bound_to| bound_to.is(first))
     };
     function.is_exact_instance_of::<PyCFunction>() && is_ours() && of_first()
@@ -414,7 +413,7 @@ fn operator(cx: &Context<'_, '_>, call: &mut Call<'_>, operation: Operation) -> 
             a.str()?.add(b.str()?)?
         }
         Operation::Concat => py
-            .import(intern!(py, "operator"))?
+            .import(interned!(py, "operator"))?
             .call_method1("concat", (a, b))?,
         other => {
             let name = other.metamethod();

@@ -3,6 +3,7 @@
 use crate::capi;
 use crate::convert::{PyArg, to_python};
 use crate::errors::{BoxedResult, Style, external, to_exception};
+use crate::gil::{GilOnce, interned};
 use crate::object::{
     AS_INDEX, ENUMERATE, PyFunction, PyObjectRef, UNPACK, callback, decoded, push, push_object,
     python_object,
@@ -13,9 +14,7 @@ use lupa_core::{
     Runtime, Slot, Table,
 };
 use pyo3::exceptions::{PyIndexError, PySystemExit, PyTypeError};
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyInt, PyIterator, PyModule, PyString, PyTuple};
 
 /// What the module offers.
@@ -32,10 +31,10 @@ pub(crate) fn install(
     options: &Options,
 ) -> BoxedResult<()> {
     let cx = Context::new(py, runtime, settings, None);
-    static BUILTINS: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+    static BUILTINS: GilOnce<Py<PyModule>> = GilOnce::new();
     let import = || py.import("builtins").map(Bound::unbind);
     let builtins = BUILTINS.get_or_try_init(py, import)?.bind(py);
-    let eval = builtins.getattr(intern!(py, "eval"))?;
+    let eval = builtins.getattr(interned!(py, "eval"))?;
     let none = py.None().into_bound(py);
     fill(&cx, options, &none, &eval, builtins.as_any())
         .map_err(|error| to_exception(&cx, error, Style::Plain))

@@ -3,7 +3,7 @@
 use crate::codec::{Codec, UTF8, ascii};
 use crate::convert::{PyArg, text, to_python};
 use crate::errors::{BoxedResult, Style, exception, external, lua_error, to_exception};
-use crate::gil::{BackReference, Held, RunningLua, WithoutGil};
+use crate::gil::{BackReference, GilOnce, Held, RunningLua, WithoutGil};
 use crate::greenlets;
 use crate::interruption;
 use crate::object::PythonFilter;
@@ -15,7 +15,6 @@ use crate::wrappers::{collect, push_tuple};
 use lupa_core::{Around, Entered, Error, Guard, Libs, Reference, Runtime};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 use std::num::NonZeroUsize;
@@ -214,7 +213,7 @@ impl LuaRuntime {
     #[getter]
     fn lua_implementation<'py>(slf: &Bound<'py, Self>) -> BoxedResult<Bound<'py, PyAny>> {
         let py = slf.py();
-        static VERSION: PyOnceLock<String> = PyOnceLock::new();
+        static VERSION: GilOnce<String> = GilOnce::new();
         // Asked of a runtime of its own: code in this one may have changed its globals.
         let version = || -> lupa_core::Result<String> {
             let runtime = Runtime::builder().libs(Libs::JIT).build()?;

@@ -2,12 +2,12 @@
 //!
 //! An `attribute_filter` replaces the rules about attributes; the others stay.
 
+use crate::gil::GilOnce;
 use crate::object::decoded;
 use crate::settings::Context;
 use lupa_core::Access;
 use pyo3::exceptions::{PyAttributeError, PyBaseException, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{
     PyByteArray, PyBytes, PyCode, PyFrame, PyFunction, PyModule, PyString, PyTraceback, PyType,
 };
@@ -98,7 +98,7 @@ fn leaks(object: &Bound<'_, PyAny>, name: &str) -> PyResult<bool> {
         "obj" => Ok(object.is_instance_of::<PyAttributeError>()),
         // What a function was bound to is as private as a method's `__self__`.
         "args" | "func" | "keywords" => {
-            static PARTIAL: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+            static PARTIAL: GilOnce<Py<PyType>> = GilOnce::new();
             object.is_instance(PARTIAL.import(object.py(), "functools", "partial")?)
         }
         _ => Ok(object.is_instance_of::<PyFrame>()

@@ -3,6 +3,7 @@
 use crate::capi::{self, iterates_as, references};
 use crate::convert::{PyArg, to_python};
 use crate::errors::{BoxedResult, external};
+use crate::gil::GilOnce;
 use crate::greenlets;
 use crate::lookup::ask_class;
 use crate::settings::Context;
@@ -12,8 +13,8 @@ use pyo3::exceptions::{PyRecursionError, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::type_object::{PyTypeCheck, PyTypeInfo};
 use pyo3::types::{
-    PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, PyMemoryView, PyRange,
-    PySequence, PyString, PyTuple,
+    PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMemoryView, PyRange, PyString,
+    PyTuple, PyType,
 };
 use std::collections::HashMap;
 
@@ -99,14 +100,26 @@ pub(crate) fn read_ahead<'py>(
 }
 
 fn collect<'py>(source: &Bound<'py, PyAny>) -> PyResult<Entries<'py>> {
-    match source.cast::<PyMapping>() {
-        Ok(mapping) => pairs(mapping),
-        Err(_) => Ok(Entries::Items(source.try_iter()?.collect::<PyResult<_>>()?)),
+    if is_mapping(source)? {
+        return pairs(source);
     }
+    Ok(Entries::Items(source.try_iter()?.collect::<PyResult<_>>()?))
+}
+
+/// Whether an object is a mapping to Python, by its class or where that is registered. May run Python code.
+fn is_mapping(object: &Bound<'_, PyAny>) -> PyResult<bool> {
+    static MAPPING: GilOnce<Py<PyType>> = GilOnce::new();
+    object.is_instance(MAPPING.import(object.py(), "collections.abc", "Mapping")?)
+}
+
+/// As [`is_mapping`].
+fn is_sequence(object: &Bound<'_, PyAny>) -> PyResult<bool> {
+    static SEQUENCE: GilOnce<Py<PyType>> = GilOnce::new();
+    object.is_instance(SEQUENCE.import(object.py(), "collections.abc", "Sequence")?)
 }
 
 /// What a mapping has, that is no dict.
-fn pairs<'py>(mapping: &Bound<'py, PyMapping>) -> PyResult<Entries<'py>> {
+fn pairs<'py>(mapping: &Bound<'py, PyAny>) -> PyResult<Entries<'py>> {
     let pairs = mapping.try_iter()?.map(|key| {
         let key = key?;
         let value = mapping.get_item(&key)?;
@@ -196,8 +209,8 @@ impl<'py> Filler<'_, '_, 'py> {
         source: &Bound<'py, PyAny>,
         next: &mut usize,
     ) -> Result<()> {
-        if let Ok(mapping) = source.cast::<PyMapping>() {
-            return self.add(table, pairs(mapping).map_err(external)?, next);
+        if is_mapping(source).map_err(external)? {
+            return self.add(table, pairs(source).map_err(external)?, next);
         }
         self.append_all(table, source, next)
     }
@@ -324,9 +337,8 @@ fn is_collection(cx: &Context<'_, '_>, value: &Bound<'_, PyAny>) -> Result<bool>
     {
         return Ok(false);
     }
-    ask_class(cx, value, || {
-        value.cast::<PySequence>().is_ok() || value.cast::<PyMapping>().is_ok()
-    })
+    let ask = || PyResult::Ok(is_sequence(value)? || is_mapping(value)?);
+    ask_class(cx, value, ask)?.map_err(external)
 }
 
 /// Copies the entries of another Lua table.

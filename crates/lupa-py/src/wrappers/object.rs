@@ -9,14 +9,13 @@ use crate::capi::{self, generic_attribute};
 use crate::codec::latin1;
 use crate::convert::{PyArg, to_python};
 use crate::errors::{BoxedResult, Style, external, to_exception};
-use crate::gil::RunningLua;
+use crate::gil::{RunningLua, interned};
 use crate::runtime::LuaRuntime;
 use crate::settings::Context;
 use lupa_core::{
     Error, IntoLua, KeptReference, Kind, Pusher, Reference, RegistryKey, Result, Slot,
 };
 use pyo3::exceptions::{PyAttributeError, PyTypeError};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use pyo3::{PyClass, PyTraverseError, PyVisit};
@@ -370,19 +369,19 @@ pub(crate) fn lua_type<'py>(
     // These are made for one kind only, which values keep. That the runtime is closed is for the operation to say.
     if !object.get().runtime.get().runtime.is_closed() {
         if object.is_exact_instance_of::<LuaTable>() {
-            return Ok(Some(intern!(py, "table")));
+            return Ok(Some(interned!(py, "table")));
         }
         if object.is_exact_instance_of::<LuaFunction>() {
-            return Ok(Some(intern!(py, "function")));
+            return Ok(Some(interned!(py, "function")));
         }
     }
     let kind = operate(object, Style::Plain, |_, reference| reference.kind())?;
     Ok(Some(match kind {
-        Kind::Table => intern!(py, "table"),
-        Kind::Function => intern!(py, "function"),
-        Kind::Thread => intern!(py, "thread"),
-        Kind::CData => intern!(py, "cdata"),
-        _ => intern!(py, "userdata"),
+        Kind::Table => interned!(py, "table"),
+        Kind::Function => interned!(py, "function"),
+        Kind::Thread => interned!(py, "thread"),
+        Kind::CData => interned!(py, "cdata"),
+        _ => interned!(py, "userdata"),
     }))
 }
 

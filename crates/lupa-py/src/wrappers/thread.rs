@@ -5,14 +5,13 @@ use super::object::{self, LuaObject, base, wrap};
 use super::{collect, not_instantiable, operate, operate_once, push_tuple};
 use crate::capi::slots::{Callable, Iteration};
 use crate::errors::{BoxedResult, Style, external, to_exception};
-use crate::gil::{GilCell, RunningLua};
+use crate::gil::{GilCell, RunningLua, interned};
 use crate::object::PyValue;
 use crate::settings::Context;
 use lupa_core::{CoroutineStatus, Error, IntoLua, Results, Slot};
 use pyo3::exceptions::{
     PyBaseException, PyException, PyGeneratorExit, PyRuntimeError, PyStopIteration, PyTypeError,
 };
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
 use pyo3::{PyTraverseError, PyVisit};
@@ -299,7 +298,7 @@ fn exception<'py>(
         }
     };
     if let Some(traceback) = traceback.filter(|traceback| !traceback.is_none()) {
-        exception.call_method1(intern!(exception.py(), "with_traceback"), (traceback,))?;
+        exception.call_method1(interned!(exception.py(), "with_traceback"), (traceback,))?;
     }
     Ok(exception)
 }
