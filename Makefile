@@ -112,6 +112,7 @@ test-allocations: ## Let each allocation of each operation fail once (test-rust 
 
 # Rust's stable compiler has the sanitizer; RUSTC_BOOTSTRAP lets it be switched on. LuaJIT gets its memory from
 # malloc, or the sanitizer would not see its blocks, and inlines nothing, or what lsan.supp names would not be in call stacks.
+# Threads have 8 MiB of stack, since frames are several times as large as elsewhere.
 SANITIZE := RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address LDFLAGS=-fsanitize=address \
 	CFLAGS='-fsanitize=address -fno-omit-frame-pointer -g -fno-inline -DLUAJIT_USE_SYSMALLOC'
 SANITIZE_TEST = test --package lupa-core --package lupa-fuzz-targets --lib --tests \
@@ -120,7 +121,7 @@ RUST_HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
 sanitize: ## Run the tests of lupa-core, and what fuzzing found, under AddressSanitizer and LeakSanitizer (Linux)
 	$(SANITIZE) ASAN_OPTIONS=detect_leaks=0 cargo $(SANITIZE_TEST) --no-run
-	$(SANITIZE) ASAN_OPTIONS=detect_stack_use_after_return=0 \
+	$(SANITIZE) RUST_MIN_STACK=8388608 ASAN_OPTIONS=detect_stack_use_after_return=0 \
 	LSAN_OPTIONS=suppressions=$(CURDIR)/crates/lupa-core/tests/lsan.supp:print_suppressions=0 \
 	cargo $(SANITIZE_TEST) --no-fail-fast
 
