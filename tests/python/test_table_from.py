@@ -222,6 +222,19 @@ def test_recursive_leaves_other_values(lua):
     assert plain(lua.table_from([some_array], recursive=True)[1]) == {1: ord("x")}
 
 
+def test_errors_of_classes_that_are_asked_for_are_raised(lua):
+    class Odd:
+        @property
+        def __class__(self):
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        lua.table_from(Odd())
+    with pytest.raises(ZeroDivisionError):
+        lua.table_from([Odd()], recursive=True)
+    assert len(lua.table_from([Odd()])) == 1
+
+
 def test_recursive_keys(lua):
     assert plain(lua.table_from({1: [2]}, recursive=True)) == {1: {1: 2}}
 

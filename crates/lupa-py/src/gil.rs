@@ -592,7 +592,7 @@ impl GilOnce<Py<PyType>> {
     }
 }
 
-/// A text of the program's, kept as the one Python string that it is made once: see [`interned`].
+/// The Python string of a literal, made once: see [`interned`].
 pub(crate) struct Interned(&'static str, GilOnce<Py<PyString>>);
 
 impl Interned {
