@@ -1,5 +1,6 @@
 //! Functions of LuaJIT's libraries that `shim/guards.c` stands in for.
 
+mod guarded;
 mod refusing;
 
 use luajit_sys::*;

@@ -1,5 +1,6 @@
 //! An error that no `pcall` may catch: LuaJIT finds no memory while code of the host is on the native stack.
 
+mod guarded;
 mod refusing;
 
 use luajit_sys::*;

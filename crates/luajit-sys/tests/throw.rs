@@ -1,5 +1,7 @@
 //! Errors jump over LuaJIT's own frames (`shim/throw.c`), and unwind those of others.
 
+mod guarded;
+
 use luajit_sys::*;
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -9,16 +11,7 @@ struct State(*mut lua_State);
 
 impl State {
     fn new() -> State {
-        // SAFETY: a new state, whose libraries are opened without a limit on memory.
-        unsafe {
-            let l = luaL_newstate();
-            assert!(!l.is_null());
-            lua_pushcfunction(l, lupa_p_openlibs);
-            lua_pushinteger(l, (LUPA_LIB_FFI * 2 - 1) as lua_Integer);
-            lua_pushinteger(l, 0);
-            assert_eq!(lua_pcall(l, 2, 0, 0), LUA_OK);
-            State(l)
-        }
+        State(guarded::new_state())
     }
 
     /// Pushes the function that a chunk compiles to.

@@ -1,5 +1,6 @@
 //! An allocator that refuses memory when it is told to.
 
+use crate::guarded;
 use luajit_sys::*;
 use std::cell::Cell;
 use std::ffi::c_void;
@@ -27,19 +28,14 @@ unsafe extern "C" fn allocate(
 
 /// A state with all libraries and the guards, whose allocator this is. Only states of this thread have it, one at a time.
 pub(crate) fn new_state() -> *mut lua_State {
-    // SAFETY: a new state, whose libraries are opened without a limit on memory.
+    let l = guarded::new_state();
+    // SAFETY: a new state; its allocator is asked for what it has, and is put back before it is closed.
     unsafe {
-        let l = luaL_newstate();
-        assert!(!l.is_null());
-        lua_pushcfunction(l, lupa_p_openlibs);
-        lua_pushinteger(l, (LUPA_LIB_FFI * 2 - 1) as lua_Integer);
-        lua_pushinteger(l, 0);
-        assert_eq!(lua_pcall(l, 2, 0, 0), LUA_OK);
         let mut data = null_mut();
         ALLOCATOR.set(Some((lua_getallocf(l, &mut data), data)));
         lua_setallocf(l, allocate, null_mut());
-        l
     }
+    l
 }
 
 /// Whether memory is refused from now on.
