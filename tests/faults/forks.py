@@ -215,22 +215,24 @@ def pools(method):
     check_usable(lua)
 
 
+def use_if_possible(lua):
+    """In a child: use a runtime that another thread may have had, and a new one."""
+    try:
+        lua.eval("1")
+    except LuaError:
+        pass
+    check_usable(LuaRuntime())
+
+
 @case("forks from eight threads that use a runtime", new=True)
 def from_threads():
     lua = LuaRuntime()
     statuses = []
 
-    def child():
-        try:
-            lua.eval("1")
-        except LuaError:
-            pass
-        check_usable(LuaRuntime())
-
     def run():
         for _ in range(5):
             lua.eval("function(n) local t = {} for i = 1, n do t[i] = {} end end")(1000)
-            statuses.append(in_child(child))
+            statuses.append(in_child(lambda: use_if_possible(lua)))
 
     threads = [threading.Thread(target=run) for _ in range(8)]
     for thread in threads:
@@ -253,18 +255,11 @@ def while_collected():
         while not stop.is_set():
             lua.execute("local objects = ... objects() collectgarbage()", objects)
 
-    def child():
-        try:
-            lua.eval("1")
-        except LuaError:
-            pass
-        check_usable(LuaRuntime())
-
     thread = threading.Thread(target=run)
     thread.start()
     statuses = set()
     for _ in range(10):
-        children = [begin_child(child) for _ in range(30)]
+        children = [begin_child(lambda: use_if_possible(lua)) for _ in range(30)]
         statuses.update(os.waitpid(pid, 0)[1] for pid in children)
     stop.set()
     thread.join()
