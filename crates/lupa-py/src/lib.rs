@@ -1,6 +1,6 @@
 //! The Python package `lupa`, a thin binding over `lupa-core`.
 //!
-//! * `gil`: releasing and taking the GIL around Lua code, Python references that Lua owns;
+//! * `gil`: releasing and taking the GIL around Lua code, Python references that Lua owns, values made once;
 //!   `capi`: calls and look-ups by CPython's own fast ways.
 //! * `settings`, `convert`, `codec`, `errors`: options, conversions, text, exceptions.
 //! * `options`: arguments, checked; `interruption`: time limits and Ctrl-C.
